@@ -1,0 +1,24 @@
+# What a person or a machine runs on this repository; `make check` is what CI runs.
+
+.PHONY: test check fmt clippy doc deny
+
+# Builds and passes every test; needs a Rust toolchain and python3.
+test:
+	cargo test --workspace --locked
+	python3 scripts/check_floors.py
+
+check: fmt clippy doc deny test
+
+fmt:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Advisories need a database from the network; bans, licences and sources do not.
+deny:
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check bans licenses sources; \
+	else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny --locked)"; fi

@@ -1,0 +1,105 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::trace::TraceArguments;
+
+/// Train deep networks by dual propagation, without backpropagation.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(long_about = "Train deep networks by dual propagation, without backpropagation.\n\n\
+    Without a command it trains the embedded handwritten digits: the same as `dualprop train digits`.")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// Without a command: those of the main job.
+    #[command(flatten)]
+    pub(crate) options: TrainOptions,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed while running, 2 wrong usage or input.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a network as a recipe says
+    Train(TrainArguments),
+    /// Print what one training step computes, what it costs, and what was proved redundant
+    Plan(PlanArguments),
+    /// Settle one batch from a file and write its states and gradients to another
+    Trace(TraceArguments),
+}
+
+const TRAIN_EXAMPLES: &str = "Examples:
+  dualprop train                                  the embedded digits by DP-transpose
+  dualprop train --set learning.alpha=0.5         with symmetric nudging
+  dualprop train --set 'seeds=[0,1,2,3,4]' --json mean and deviation over five seeds
+  dualprop train my.toml --name first --force     a recipe of one's own, replacing runs/first";
+
+/// `dualprop train`
+#[derive(Debug, Args)]
+#[command(after_help = TRAIN_EXAMPLES)]
+pub(crate) struct TrainArguments {
+    /// A built-in recipe's name, or the path of a recipe file
+    #[arg(default_value = "digits")]
+    pub(crate) recipe: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) options: TrainOptions,
+}
+
+impl TrainArguments {
+    /// What runs without a command.
+    pub(crate) fn main_job(options: TrainOptions) -> Self {
+        TrainArguments { recipe: "digits".into(), options }
+    }
+}
+
+/// The options of a training.
+#[derive(Debug, Args)]
+pub(crate) struct TrainOptions {
+    /// Override a value of the recipe, such as learning.alpha=0.5; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Name the run directory; without it, a free name is made from the recipe's
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Replace the run of that name
+    #[arg(long, requires = "name")]
+    pub(crate) force: bool,
+    /// The folder that holds the run directories
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    pub(crate) runs_dir: PathBuf,
+    /// Threads, 0 for one per core; never changes a result
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Print the result only
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// End with one JSON object on a line of standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const PLAN_EXAMPLES: &str = "Examples:
+  dualprop plan
+  dualprop plan --set learning.schedule=forward --set learning.passes=16
+  dualprop plan --set learning.schedule=forward --set learning.passes=16 --naive";
+
+/// `dualprop plan`
+#[derive(Debug, Args)]
+#[command(after_help = PLAN_EXAMPLES)]
+pub(crate) struct PlanArguments {
+    /// A built-in recipe's name, or the path of a recipe file
+    #[arg(default_value = "digits")]
+    pub(crate) recipe: String,
+    /// Override a value of the recipe, such as learning.passes=16; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print what the schedule says, without leaving out what is redundant
+    #[arg(long)]
+    pub(crate) naive: bool,
+}

@@ -1,0 +1,43 @@
+//! The command line of `dualprop`: parse, validate, run.
+//!
+//! Exit codes: 0 done; 1 failed while running; 2 wrong usage or input.
+
+mod arguments;
+mod output;
+mod plan;
+mod progress;
+mod trace;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Cli, Command, TrainArguments};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => train::run(&TrainArguments::main_job(cli.options)),
+        Some(Command::Train(arguments)) => train::run(&arguments),
+        Some(Command::Plan(arguments)) => plan::run(&arguments),
+        Some(Command::Trace(arguments)) => trace::run(&arguments),
+    }
+}
+
+/// 2 where the user's input is at fault, 1 where the run failed.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<dualprop::Error>() {
+        Some(error) if error.is_input() => 2,
+        _ => 1,
+    }
+}

@@ -1,0 +1,151 @@
+//! `dualprop` and `dualprop train`
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{assert_refused, dualprop, stderr, stdout};
+
+const SHORT: [&str; 4] = ["--set", "training.epochs=2", "--set", "training.alignment_every=5"];
+
+fn short(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    dualprop(folder, &[&["train"], &SHORT[..], arguments].concat())
+}
+
+fn last_json_line(text: &str) -> Value {
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn the_main_job_learns_the_digits_and_explains_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = dualprop(folder.path(), &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    for expected in ["test accuracy", "angle to backprop", "runs/digits", "Next:", "dualprop plan"] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    // One line per epoch where there is no terminal.
+    assert_eq!(stderr(&output).lines().filter(|line| line.starts_with("epoch")).count(), 60);
+    let run = folder.path().join("runs/digits");
+    let metrics: Vec<Value> =
+        fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(metrics.len(), 60);
+    assert!(metrics[59]["train_loss"].as_f64().unwrap() < 0.1 * metrics[0]["train_loss"].as_f64().unwrap());
+    assert!(run.join("model.safetensors").is_file());
+    // The recipe that a run leaves trains the same network to the bit.
+    let recipe = run.join("recipe.toml");
+    let again = dualprop(folder.path(), &["train", recipe.to_str().unwrap(), "--quiet", "--threads", "1"]);
+    assert!(again.status.success(), "{}", stderr(&again));
+    let model = |name: &str| fs::read(folder.path().join("runs").join(name).join("model.safetensors")).unwrap();
+    assert_eq!(model("digits"), model("digits-2"));
+}
+
+#[test]
+fn the_default_seeds_reach_what_the_readme_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = dualprop(folder.path(), &["train", "--set", "seeds=[0,1,2,3,4]", "--quiet", "--json"]);
+    let summary = last_json_line(&stdout(&output));
+    let number = |key: &str| summary[key].as_f64().unwrap();
+    assert!(number("test_accuracy") >= 97.0, "{summary}");
+    assert!(number("test_accuracy_std") > 0.0, "{summary}");
+    assert_eq!(summary["seeds"], serde_json::json!([0, 1, 2, 3, 4]));
+    let seed_0 = dualprop(folder.path(), &["--quiet", "--json"]);
+    assert!(last_json_line(&stdout(&seed_0))["test_accuracy"].as_f64().unwrap() >= 97.0);
+    for seed in 0..5 {
+        assert!(folder.path().join(format!("runs/digits/seed-{seed}/model.safetensors")).is_file(), "seed {seed}");
+    }
+}
+
+#[test]
+fn json_is_one_line_with_everything_and_quiet_is_quiet() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = short(folder.path(), &["--json"]);
+    assert_eq!(stdout(&output).lines().count(), 1);
+    let summary = last_json_line(&stdout(&output));
+    assert_eq!((summary["name"].as_str(), summary["run_directory"].as_str()), (Some("digits"), Some("runs/digits")));
+    for key in ["test_accuracy", "test_accuracy_std", "validation_accuracy", "seconds"] {
+        assert!(summary[key].is_f64(), "{key}: {summary}");
+    }
+    let angles: Vec<f64> = summary["angles_deg"].as_array().unwrap().iter().map(|angle| angle.as_f64().unwrap()).collect();
+    assert_eq!(angles.len(), 3);
+    assert!(angles.iter().all(|angle| (0.0..30.0).contains(angle)), "{angles:?}");
+    let quiet = short(folder.path(), &["--quiet"]);
+    assert_eq!(stderr(&quiet), "");
+    assert!(stdout(&quiet).contains("test accuracy") && !stdout(&quiet).contains("Next:"), "{}", stdout(&quiet));
+}
+
+#[test]
+fn a_second_run_never_overwrites_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    for expected in ["runs/digits", "runs/digits-2"] {
+        assert!(stdout(&short(folder.path(), &["--quiet"])).contains(&format!("{expected}\n")));
+    }
+    assert!(short(folder.path(), &["--name", "mine"]).status.success());
+    let metrics = || fs::read(folder.path().join("runs/mine/metrics.jsonl")).unwrap();
+    let before = metrics();
+    assert_refused(&short(folder.path(), &["--name", "mine"]), 2, "runs/mine exists already");
+    assert_eq!(metrics(), before);
+    assert!(short(folder.path(), &["--name", "mine", "--force", "--set", "training.epochs=1"]).status.success());
+    assert_ne!(metrics(), before);
+}
+
+#[test]
+fn every_rule_trains_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for settings in [
+        &["learning.rule=backprop"][..],
+        &["learning.rule=dp", "learning.alpha=0.5", "learning.nudge=proximal"],
+        &["learning.rule=dp_damped", "learning.alpha=1.0", "learning.power_iterations=3", "learning.passes=5"],
+        &["learning.rule=general", "learning.alpha=0.5", "learning.alpha_feedback=0.4"],
+        &["learning.alpha=0.5", "learning.schedule=parallel", "learning.passes=6", "learning.nudge_from_pass=2"],
+        &["learning.schedule=random", "learning.passes=6", "learning.start=previous", "learning.nudge=linearised_live"],
+        &["optimizer={kind='adam',learning_rate=1e-3}", "learning.loss=half_squared_error"],
+    ] {
+        let overrides: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        let output = short(folder.path(), &[&["--quiet", "--json"], &overrides[..]].concat());
+        assert!(output.status.success(), "{settings:?}: {}", stderr(&output));
+        let accuracy = last_json_line(&stdout(&output))["test_accuracy"].as_f64().unwrap();
+        assert!(accuracy > 60.0, "{settings:?}: {accuracy} % after two epochs");
+    }
+}
+
+#[test]
+fn wrong_input_is_refused_with_exit_code_2_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("broken.toml"), "name = \"x\"\n[data\n").unwrap();
+    fs::write(folder.path().join("empty.toml"), "").unwrap();
+    for (arguments, message) in [
+        (&["train", "digit"][..], "unknown recipe `digit`; did you mean `digits`?"),
+        (&["train", "missing.toml"], "missing.toml: cannot be read"),
+        (&["train", "broken.toml"], "broken.toml: no valid TOML"),
+        (&["train", "empty.toml"], "missing field `name`"),
+        (&["train", "--set", "learning.alhpa=1"], "did you mean `alpha`?"),
+        (&["train", "--set", "learning.alpha=2"], "learning.alpha = 2: expected a number from 0 to 1"),
+        (&["train", "--set", "network.layers=['dense 8']"], "must be \"dense 10\""),
+        (&["train", "--set", "training.batch_size=5000"], "there are only 1078 training samples"),
+        (&["train", "--set", "data.test=0.0001"], "data.test"),
+        (&["train", "--name", "a/b"], "expected a plain folder name"),
+        (&["train", "--force"], "--name"),
+        (&["--nonsense"], "--nonsense"),
+        (&["trian"], "trian"),
+    ] {
+        assert_refused(&dualprop(folder.path(), arguments), 2, message);
+    }
+    let left: Vec<String> = walk(folder.path()).into_iter().filter(|path| !path.ends_with(".toml")).collect();
+    assert!(left.is_empty() && !folder.path().join("runs/digits").exists(), "{left:?}");
+}
+
+#[test]
+fn a_divergence_is_named_with_exit_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = short(folder.path(), &["--quiet", "--set", "optimizer.learning_rate=1e9"]);
+    assert_refused(&output, 1, "is not finite at step");
+    assert!(folder.path().join("runs/digits/recipe.toml").is_file());
+}
+
+fn walk(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path.display().to_string()] }).collect()
+}

@@ -1,0 +1,11 @@
+//! The ground floor: what every other floor may use and what knows nothing of networks.
+
+mod error;
+pub mod file;
+mod named;
+pub mod random;
+mod real;
+
+pub use error::{Error, Result};
+pub use named::Named;
+pub use real::Real;

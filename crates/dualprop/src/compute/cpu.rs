@@ -1,0 +1,183 @@
+//! The CPU: binds a program once (buffers, gradients) and then executes its operations in order.
+
+use std::mem;
+use std::ops::Range;
+
+use crate::base::{Error, Real, Result};
+
+use super::pool::{ELEMENTS, Team};
+use super::spectral::spectral_norm;
+use super::{BufferId, Op, ParameterId, Pool, Program, ScalarId, Tensor, affine, dyad, nudge};
+
+/// A program bound to this machine's memory, for batches of up to `capacity` samples.
+pub struct Cpu<T> {
+    program: Program,
+    capacity: usize,
+    samples: usize,
+    buffers: Vec<Vec<T>>,
+    scalars: Vec<T>,
+    gradients: Vec<Tensor<T>>,
+    pool: Pool,
+}
+
+impl<T: Real> Cpu<T> {
+    /// Reserves all memory that the program needs for `capacity` samples.
+    pub fn new(program: Program, capacity: usize, pool: Pool) -> Self {
+        let buffers = program.buffers.iter().map(|width| vec![T::ZERO; width * capacity]).collect();
+        let writes_gradients = program.ops.iter().any(|op| matches!(op, Op::WeightProduct { .. } | Op::ZeroGradient { .. }));
+        let shapes = if writes_gradients { program.parameters.as_slice() } else { &[] };
+        let gradients = shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
+        let scalars = vec![T::ZERO; program.scalars];
+        Cpu { program, capacity, samples: capacity, buffers, scalars, gradients, pool }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The largest batch.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The samples of the present batch.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Sets the size of the coming batch.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for no samples, or more than the capacity.
+    pub fn set_samples(&mut self, samples: usize) -> Result<()> {
+        if samples == 0 || samples > self.capacity {
+            let problem = format!("this engine takes batches of 1 to {} samples", self.capacity);
+            return Err(Error::setting("batch", samples, problem));
+        }
+        self.samples = samples;
+        Ok(())
+    }
+
+    /// The rows of the present batch.
+    pub fn buffer(&self, id: BufferId) -> &[T] {
+        &self.buffers[id.0][..self.samples * self.program.buffers[id.0]]
+    }
+
+    /// The rows of the present batch, to be written.
+    pub fn buffer_mut(&mut self, id: BufferId) -> &mut [T] {
+        &mut self.buffers[id.0][..self.samples * self.program.buffers[id.0]]
+    }
+
+    /// The gradients, in the order of the parameters; empty if the program computes none.
+    pub fn gradients(&self) -> &[Tensor<T>] {
+        &self.gradients
+    }
+
+    /// A number computed by the last execution.
+    pub fn scalar(&self, id: ScalarId) -> T {
+        self.scalars[id.0]
+    }
+
+    /// Executes these operations of the program in one entry of the pool.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the parameters are not those of the program.
+    pub fn execute(&mut self, ops: Range<usize>, parameters: &[Tensor<T>]) -> Result<()> {
+        if parameters.len() != self.program.parameters.len() {
+            return Err(Error::shape("the parameter list", &[parameters.len()], &[self.program.parameters.len()]));
+        }
+        for (i, (tensor, shape)) in parameters.iter().zip(&self.program.parameters).enumerate() {
+            if tensor.shape() != shape {
+                return Err(Error::shape(format!("parameter {i}"), tensor.shape(), shape));
+            }
+        }
+        let pool = self.pool.clone();
+        pool.enter(|team| {
+            for index in ops {
+                let op = self.program.ops[index];
+                self.perform(team, op, parameters);
+            }
+        });
+        Ok(())
+    }
+
+    fn perform(&mut self, team: &Team, op: Op, parameters: &[Tensor<T>]) {
+        let parameter = |id: ParameterId| &parameters[id.0];
+        match op {
+            Op::Affine { kernel, bias, input, output } => self.with_output(output, |device, output| {
+                affine::cpu::forward(team, parameter(kernel), parameter(bias), device.buffer(input), output);
+            }),
+            Op::Adjoint { kernel, input, output } => self.with_output(output, |device, output| {
+                affine::cpu::adjoint(team, parameter(kernel), device.buffer(input), output);
+            }),
+            Op::Activate { activation, pre_activation, mean } => self.with_output(mean, |device, mean| {
+                dyad::cpu::activate(team, activation, device.buffer(pre_activation), mean);
+            }),
+            Op::Dyad { activation, weights, damping, pre_activation, feedback, mean, difference } => {
+                self.with_outputs(mean, difference, |device, mean, difference| {
+                    let inputs = (device.buffer(pre_activation), device.buffer(feedback));
+                    let damping = damping.map(|id| device.scalar(id));
+                    dyad::cpu::update(team, (activation, weights), damping, inputs, mean, difference);
+                });
+            }
+            Op::LossGradient { loss, logits, target, gradient } => {
+                let outputs = self.program.buffers[gradient.0];
+                self.with_output(gradient, |device, gradient| {
+                    let (z, y) = (device.buffer(logits), device.buffer(target));
+                    team.pieces(gradient, ELEMENTS.div_ceil(outputs) * outputs, |start, gradient| {
+                        let samples = z[start..].chunks(outputs).zip(y[start..].chunks(outputs));
+                        gradient.chunks_mut(outputs).zip(samples).for_each(|(g, (z, y))| loss.gradient(z, y, g));
+                    });
+                });
+            }
+            Op::NudgeLinearised { weights, pre_activation, gradient, mean, difference } => {
+                self.with_outputs(mean, difference, |device, mean, difference| {
+                    let (a, g) = (device.buffer(pre_activation), device.buffer(gradient));
+                    nudge::cpu::linearised(team, weights, a, g, mean, difference);
+                });
+            }
+            Op::NudgeProximal { loss, weights, pre_activation, target, mean, difference } => {
+                let outputs = self.program.buffers[mean.0];
+                self.with_outputs(mean, difference, |device, mean, difference| {
+                    let inputs = (device.buffer(pre_activation), device.buffer(target));
+                    nudge::cpu::proximal(team, (loss, weights), outputs, inputs, mean, difference);
+                });
+            }
+            Op::Copy { from, to } => self.with_output(to, |device, to| to.copy_from_slice(device.buffer(from))),
+            Op::Zero { buffer } => self.buffer_mut(buffer).fill(T::ZERO),
+            Op::Damping { kernel, power, factor, scalar } => {
+                let gamma = spectral_norm(parameter(kernel), power);
+                self.scalars[scalar.0] = T::from_f64(factor * ((gamma * gamma - 1.0) / 2.0).at_least(0.0));
+            }
+            Op::Constant { value, scalar } => self.scalars[scalar.0] = T::from_f64(value),
+            Op::WeightProduct { kernel, bias, mean, difference, scale } => {
+                let mut d_kernel = mem::replace(&mut self.gradients[kernel.0], Tensor::zeros(&[0]));
+                let mut d_bias = mem::replace(&mut self.gradients[bias.0], Tensor::zeros(&[0]));
+                let inputs = (self.buffer(mean), self.buffer(difference));
+                affine::cpu::weight_product(team, inputs, scale, &mut d_kernel, &mut d_bias);
+                self.gradients[kernel.0] = d_kernel;
+                self.gradients[bias.0] = d_bias;
+            }
+            Op::ZeroGradient { kernel, bias } => {
+                self.gradients[kernel.0].data_mut().fill(T::ZERO);
+                self.gradients[bias.0].data_mut().fill(T::ZERO);
+            }
+        }
+    }
+
+    /// Lends one buffer to `work` for writing, the others for reading.
+    fn with_output(&mut self, output: BufferId, work: impl FnOnce(&Self, &mut [T])) {
+        let mut taken = mem::take(&mut self.buffers[output.0]);
+        work(self, &mut taken[..self.samples * self.program.buffers[output.0]]);
+        self.buffers[output.0] = taken;
+    }
+
+    /// Lends two buffers to `work` for writing, the others for reading.
+    fn with_outputs(&mut self, a: BufferId, b: BufferId, work: impl FnOnce(&Self, &mut [T], &mut [T])) {
+        let mut taken = mem::take(&mut self.buffers[a.0]);
+        let end = self.samples * self.program.buffers[a.0];
+        self.with_output(b, |device, b| work(device, &mut taken[..end], b));
+        self.buffers[a.0] = taken;
+    }
+}

@@ -1,0 +1,21 @@
+//! The operations of dual propagation, one folder each, and the device that executes a list of them.
+
+pub mod activation;
+pub mod affine;
+pub mod dyad;
+pub mod loss;
+pub mod nudge;
+pub mod spectral;
+pub mod update;
+
+mod cpu;
+mod pool;
+mod program;
+mod tensor;
+
+pub use activation::Activation;
+pub use cpu::Cpu;
+pub use loss::Loss;
+pub use pool::Pool;
+pub use program::{BufferId, Op, ParameterId, Program, ScalarId};
+pub use tensor::Tensor;

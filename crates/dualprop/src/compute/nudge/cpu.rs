@@ -1,0 +1,40 @@
+//! The output nudge on the CPU.
+
+use crate::base::Real;
+use crate::compute::Loss;
+use crate::compute::pool::Team;
+
+use super::{NudgeWeights, Room};
+
+/// Rows that one task nudges.
+const ROWS: usize = 32;
+
+/// s̄ = a + shift·g and Δ = −βg, element by element.
+pub(crate) fn linearised<T: Real>(team: &Team, weights: NudgeWeights, a: &[T], g: &[T], mean: &mut [T], difference: &mut [T]) {
+    let (shift, beta) = (T::from_f64(weights.shift()), T::from_f64(weights.beta));
+    team.pairs(mean, difference, super::super::pool::ELEMENTS, |start, mean, difference| {
+        let inputs = a[start..].iter().zip(&g[start..]);
+        for ((mean, difference), (&a, &g)) in mean.iter_mut().zip(difference).zip(inputs) {
+            *mean = a + shift * g;
+            *difference = -(beta * g);
+        }
+    });
+}
+
+/// The proximal nudge, sample by sample; rows of `outputs` elements.
+pub(crate) fn proximal<T: Real>(
+    team: &Team,
+    (loss, weights): (Loss, NudgeWeights),
+    outputs: usize,
+    (a, y): (&[T], &[T]),
+    mean: &mut [T],
+    difference: &mut [T],
+) {
+    team.pairs(mean, difference, ROWS * outputs, |start, mean, difference| {
+        let mut room = Room::default();
+        let inputs = a[start..].chunks(outputs).zip(y[start..].chunks(outputs));
+        for ((mean, difference), (a, y)) in mean.chunks_mut(outputs).zip(difference.chunks_mut(outputs)).zip(inputs) {
+            weights.proximal(loss, a, y, mean, difference, &mut room);
+        }
+    });
+}

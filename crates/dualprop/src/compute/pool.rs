@@ -1,0 +1,77 @@
+//! Threads: a pool that is entered once per execution, and the team that splits loops by shape, never by thread count.
+
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use crate::base::{Error, Result};
+
+/// Elements that one task of an element-wise loop handles: 16 KiB of f32, a small part of a first-level cache.
+pub(super) const ELEMENTS: usize = 4096;
+
+/// A pool of threads of its own; cloning it shares the threads. With one thread everything runs on the caller.
+#[derive(Clone)]
+pub struct Pool {
+    threads: usize,
+    pool: Option<Arc<ThreadPool>>,
+}
+
+impl Pool {
+    /// A pool of this many threads; 0 means one per available core.
+    ///
+    /// # Errors
+    /// [`Error::Threads`] if the operating system refuses them.
+    pub fn new(threads: usize) -> Result<Self> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        if threads == 1 {
+            return Ok(Pool { threads, pool: None });
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("dualprop-{i}")).build();
+        let pool = pool.map_err(|error| Error::Threads { threads, problem: error.to_string() })?;
+        Ok(Pool { threads, pool: Some(Arc::new(pool)) })
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Runs `work` inside the pool: entering it costs as much as a small operation, so it is done once for many.
+    pub(super) fn enter<R: Send>(&self, work: impl FnOnce(&Team) -> R + Send) -> R {
+        match &self.pool {
+            None => work(&Team { parallel: false }),
+            Some(pool) => pool.install(|| work(&Team { parallel: true })),
+        }
+    }
+}
+
+/// The threads of an entered pool. Every loop is cut into the same pieces whatever their number, so that results are too.
+pub(super) struct Team {
+    parallel: bool,
+}
+
+impl Team {
+    /// Calls `work(start, piece)` for every piece of `size` elements of `data`; `start` is the index of its first element.
+    pub(super) fn pieces<T: Send>(&self, data: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+        if self.parallel {
+            data.par_chunks_mut(size).enumerate().for_each(|(i, piece)| work(i * size, piece));
+        } else {
+            data.chunks_mut(size).enumerate().for_each(|(i, piece)| work(i * size, piece));
+        }
+    }
+
+    /// As [`Team::pieces`] for two arrays of the same length.
+    pub(super) fn pairs<T: Send>(&self, a: &mut [T], b: &mut [T], size: usize, work: impl Fn(usize, &mut [T], &mut [T]) + Sync) {
+        if self.parallel {
+            let pieces = a.par_chunks_mut(size).zip(b.par_chunks_mut(size));
+            pieces.enumerate().for_each(|(i, (a, b))| work(i * size, a, b));
+        } else {
+            let pieces = a.chunks_mut(size).zip(b.chunks_mut(size));
+            pieces.enumerate().for_each(|(i, (a, b))| work(i * size, a, b));
+        }
+    }
+}

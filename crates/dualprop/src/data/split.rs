@@ -1,0 +1,116 @@
+//! Which samples are trained on, which choose among the results, and which judge.
+
+use crate::base::random::{Purpose, Random};
+use crate::base::{Error, Result};
+
+/// Three disjoint sets of sample numbers, each in rising order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// The samples that gradients come from; means and scales too.
+    pub train: Vec<usize>,
+    /// The samples that choose the best parameters of a run.
+    pub validation: Vec<usize>,
+    /// The samples that are looked at once, at the end.
+    pub test: Vec<usize>,
+}
+
+impl Split {
+    /// Divides every class alike: its n samples are shuffled, the first round(n · validation) go to validation, those up to
+    /// round(n · (validation + test)) to the test, the others to the training. So each share is met within one sample per
+    /// class, every sample is in exactly one set, and a class's division does not depend on the other classes.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a fraction that is negative or not a number, fractions that leave nothing to train on, and a
+    /// label that is not below `classes`.
+    pub fn stratified(labels: &[u32], classes: usize, validation: f64, test: f64, seed: u64) -> Result<Self> {
+        for (field, fraction) in [("validation_fraction", validation), ("test_fraction", test)] {
+            if !(0.0..1.0).contains(&fraction) {
+                return Err(Error::setting(field, fraction, "must be at least 0 and below 1"));
+            }
+        }
+        if validation + test >= 1.0 {
+            let problem =
+                format!("leaves nothing to train on with validation_fraction = {validation}; their sum must be below 1");
+            return Err(Error::setting("test_fraction", test, problem));
+        }
+        let mut members = vec![Vec::new(); classes];
+        for (i, &label) in labels.iter().enumerate() {
+            let problem = || format!("there are {classes} classes, so labels must be below {classes}");
+            let class = members.get_mut(label as usize);
+            class.ok_or_else(|| Error::setting(format!("label of sample {i}"), label, problem()))?.push(i);
+        }
+        let mut split = Split { train: Vec::new(), validation: Vec::new(), test: Vec::new() };
+        for (class, members) in members.iter_mut().enumerate() {
+            Random::new(seed, Purpose::Split, 0, class as u32).shuffle(members);
+            let n = members.len() as f64;
+            let [first, second] = [validation, validation + test].map(|share| (n * share).round() as usize);
+            split.validation.extend(&members[..first]);
+            split.test.extend(&members[first..second]);
+            split.train.extend(&members[second..]);
+        }
+        [&mut split.train, &mut split.validation, &mut split.test].into_iter().for_each(|set| set.sort_unstable());
+        Ok(split)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::digits;
+
+    fn sets(split: &Split) -> [&[usize]; 3] {
+        [&split.train, &split.validation, &split.test]
+    }
+
+    #[test]
+    fn every_sample_is_in_one_set_and_every_class_is_divided_alike() {
+        let digits = digits().unwrap();
+        let split = Split::stratified(digits.labels(), 10, 0.2, 0.2, 0).unwrap();
+        let mut all = sets(&split).concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..1797).collect::<Vec<_>>());
+        for class in 0..10 {
+            let count = |set: &[usize]| set.iter().filter(|&&i| digits.labels()[i] == class).count() as f64;
+            let total: f64 = sets(&split).into_iter().map(count).sum();
+            for (set, share) in sets(&split).into_iter().zip([0.6, 0.2, 0.2]) {
+                assert!((count(set) - share * total).abs() < 1.0, "class {class}: {} of {total}", count(set));
+            }
+        }
+        assert!(sets(&split).iter().all(|set| set.is_sorted()));
+    }
+
+    #[test]
+    fn seeds_give_different_splits_and_the_same_seed_the_same() {
+        let digits = digits().unwrap();
+        let split = |seed| Split::stratified(digits.labels(), 10, 0.2, 0.2, seed).unwrap();
+        assert_eq!(split(3), split(3));
+        let (a, b) = (split(0), split(1));
+        let common = a.test.iter().filter(|i| b.test.contains(i)).count() as f64;
+        // Two random fifths share a fifth of about 360: 72, standard deviation √(360 · 0.2 · 0.8²) = 6.8; five of them.
+        assert!((common - 72.0).abs() < 34.0, "{common} of {} in common", a.test.len());
+    }
+
+    #[test]
+    fn small_classes_and_extreme_shares_still_make_a_split() {
+        for n in 0..8 {
+            for (validation, test) in [(0.0, 0.0), (0.5, 0.49), (0.999, 0.0), (0.0, 0.999), (0.35, 0.15)] {
+                let split = Split::stratified(&vec![1; n], 3, validation, test, 5).unwrap();
+                assert_eq!(sets(&split).map(<[usize]>::len).iter().sum::<usize>(), n);
+                let shares = [1.0 - validation - test, validation, test];
+                for (set, share) in sets(&split).into_iter().zip(shares) {
+                    assert!((set.len() as f64 - share * n as f64).abs() <= 1.0, "{n}: {validation} {test}: {split:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_shares_and_labels_are_refused() {
+        let refused = |validation, test| Split::stratified(&[0, 1], 2, validation, test, 0).unwrap_err().to_string();
+        assert_eq!(refused(-0.1, 0.2), "validation_fraction = -0.1: must be at least 0 and below 1");
+        assert_eq!(refused(0.1, f64::NAN), "test_fraction = NaN: must be at least 0 and below 1");
+        assert!(refused(0.5, 0.5).starts_with("test_fraction = 0.5: leaves nothing to train on"));
+        let text = Split::stratified(&[0, 2], 2, 0.2, 0.2, 0).unwrap_err().to_string();
+        assert_eq!(text, "label of sample 1 = 2: there are 2 classes, so labels must be below 2");
+    }
+}

@@ -1,0 +1,244 @@
+//! The engine: a plan bound to memory and threads, which settles one batch after another.
+
+use crate::base::{Error, Real, Result};
+use crate::compute::{Activation, Cpu, Op, Pool, Program, Tensor};
+use crate::network::{Parameters, Topology};
+
+use super::plan::Layout;
+use super::{Inference, Plan, PlanOptions};
+
+/// Settles batches of dyads under one plan and yields their states and local gradients.
+///
+/// ```
+/// use dualprop::compute::{Activation, Loss, Pool};
+/// use dualprop::inference::{Engine, Inference, Plan, PlanOptions, Rule};
+/// use dualprop::network::{BiasInitializer, Initializer, Shape, Topology, initialize};
+///
+/// let topology = Topology::mlp(Shape::flat(3), &[4, 2], Activation::Relu)?;
+/// let parameters = initialize::<f64>(&topology, Initializer::HeNormal, BiasInitializer::Zero, 0);
+/// let inference = Inference::new(Rule::dp_transpose(0.0), 0.1, Loss::CrossEntropy);
+/// let plan = Plan::compile(&topology, &inference, PlanOptions::default())?;
+///
+/// let mut engine = Engine::new(&topology, &inference, plan, 1, &Pool::new(1)?);
+/// engine.infer(&parameters, &[0.5, -1.0, 2.0], &[1.0, 0.0])?;
+/// let (s_plus, s_minus) = engine.compartments(1);
+/// assert_eq!(s_plus.len(), 4);
+/// assert_eq!(engine.gradients()[0].shape(), [3, 4]);
+/// # Ok::<(), dualprop::Error>(())
+/// ```
+pub struct Engine<T> {
+    topology: Topology,
+    inference: Inference,
+    plan: Plan,
+    device: Cpu<T>,
+}
+
+impl<T: Real> Engine<T> {
+    /// Reserves memory for batches of up to `capacity` samples; the plan must be compiled from the same topology and
+    /// inference.
+    pub fn new(topology: &Topology, inference: &Inference, plan: Plan, capacity: usize, pool: &Pool) -> Self {
+        let device = Cpu::new(plan.program().clone(), capacity, pool.clone());
+        Engine { topology: topology.clone(), inference: inference.clone(), plan, device }
+    }
+
+    /// Compiles the plan and binds it in one step.
+    ///
+    /// # Errors
+    /// As [`Plan::compile`].
+    pub fn compile(topology: &Topology, inference: &Inference, capacity: usize, pool: &Pool) -> Result<Self> {
+        let plan = Plan::compile(topology, inference, PlanOptions::default())?;
+        Ok(Engine::new(topology, inference, plan, capacity, pool))
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The network.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The inference.
+    pub fn inference(&self) -> &Inference {
+        &self.inference
+    }
+
+    /// Settles one batch: x [n, H, W, C] and dense targets y [n, outputs], row-major.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] or [`Error::Setting`] for inputs or parameters that do not fit.
+    pub fn infer(&mut self, parameters: &Parameters<T>, x: &[T], y: &[T]) -> Result<()> {
+        self.bind(x, y)?;
+        self.device.execute(0..self.plan.steps().len(), parameters.tensors())
+    }
+
+    /// As [`Engine::infer`], and calls `after(engine, pass)` with the states of each pass 1..K; the plan must be compiled for
+    /// `every_pass`.
+    ///
+    /// # Errors
+    /// As [`Engine::infer`], and whatever `after` reports.
+    pub fn infer_by_pass(
+        &mut self,
+        parameters: &Parameters<T>,
+        x: &[T],
+        y: &[T],
+        mut after: impl FnMut(&Self, usize) -> Result<()>,
+    ) -> Result<()> {
+        self.bind(x, y)?;
+        for pass in 0..=self.plan.passes() + 1 {
+            self.device.execute(self.plan.pass(pass), parameters.tensors())?;
+            if (1..=self.plan.passes()).contains(&pass) {
+                after(self, pass)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, x: &[T], y: &[T]) -> Result<()> {
+        let samples = samples_of(&self.topology, x)?;
+        let outputs = self.topology.outputs();
+        if y.len() != samples * outputs {
+            return Err(Error::shape("the targets", &[y.len()], &[samples, outputs]));
+        }
+        self.device.set_samples(samples)?;
+        self.device.buffer_mut(self.plan.layout().input()).copy_from_slice(x);
+        self.device.buffer_mut(self.plan.layout().target()).copy_from_slice(y);
+        Ok(())
+    }
+
+    /// Samples of the last batch.
+    pub fn samples(&self) -> usize {
+        self.device.samples()
+    }
+
+    /// s̄_k = α s⁺ + (1−α) s⁻ of the last batch, [n, neurons]; k = 0 is the input.
+    pub fn mean(&self, k: usize) -> &[T] {
+        self.device.buffer(self.plan.layout().mean(k))
+    }
+
+    /// Δ_k = s⁺ − s⁻ of the last batch, [n, neurons], k = 1..L.
+    pub fn difference(&self, k: usize) -> &[T] {
+        self.device.buffer(self.plan.layout().difference(k))
+    }
+
+    /// (s⁺_k, s⁻_k) of the last batch, k = 1..L: s⁺ = s̄ + (1−α)Δ, s⁻ = s̄ − αΔ.
+    pub fn compartments(&self, k: usize) -> (Vec<T>, Vec<T>) {
+        let alpha = match k == self.topology.depth() {
+            true => self.inference.rule.nudge_weights(self.inference.beta).alpha,
+            false => self.inference.rule.dyad_weights(k).alpha,
+        };
+        let (alpha, rest) = (T::from_f64(alpha), T::from_f64(1.0 - alpha));
+        let pairs = || self.mean(k).iter().zip(self.difference(k));
+        (pairs().map(|(&s, &d)| s + rest * d).collect(), pairs().map(|(&s, &d)| s - alpha * d).collect())
+    }
+
+    /// Replaces s̄_k and Δ_k, k = 1..L; what an inference that starts from the previous states continues from.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they are not [n, neurons] for the batch size of `samples`.
+    pub fn set_state(&mut self, samples: usize, k: usize, mean: &[T], difference: &[T]) -> Result<()> {
+        let neurons = self.topology.state(k).neurons();
+        self.device.set_samples(samples)?;
+        for (what, state, id) in
+            [("mean", mean, self.plan.layout().mean(k)), ("difference", difference, self.plan.layout().difference(k))]
+        {
+            if state.len() != samples * neurons {
+                return Err(Error::shape(format!("the {what} of layer {k}"), &[state.len()], &[samples, neurons]));
+            }
+            self.device.buffer_mut(id).copy_from_slice(state);
+        }
+        Ok(())
+    }
+
+    /// Replaces the first prediction; what an inference that starts from `Continued` continues from.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if it is not [n, outputs] for the present batch size.
+    pub fn set_prediction(&mut self, logits: &[T]) -> Result<()> {
+        let expected = [self.samples(), self.topology.outputs()];
+        if logits.len() != expected[0] * expected[1] {
+            return Err(Error::shape("the prediction", &[logits.len()], &expected));
+        }
+        self.device.buffer_mut(self.plan.layout().logits()).copy_from_slice(logits);
+        Ok(())
+    }
+
+    /// The first prediction of the last inference, [n, outputs]; from a forward start, that of the forward pass.
+    pub fn logits(&self) -> &[T] {
+        self.device.buffer(self.plan.layout().logits())
+    }
+
+    /// The mean loss of [`Engine::logits`].
+    pub fn loss(&self) -> f64 {
+        let outputs = self.topology.outputs();
+        let target = self.device.buffer(self.plan.layout().target());
+        let rows = self.logits().chunks(outputs).zip(target.chunks(outputs));
+        rows.map(|(z, y)| self.inference.loss.value(z, y)).sum::<f64>() / self.samples() as f64
+    }
+
+    /// The local gradients of the last batch, batch means, in the order of the parameters; empty if the plan has none.
+    pub fn gradients(&self) -> &[Tensor<T>] {
+        self.device.gradients()
+    }
+}
+
+/// A forward pass alone.
+pub struct Predictor<T> {
+    topology: Topology,
+    layout: Layout,
+    device: Cpu<T>,
+}
+
+impl<T: Real> Predictor<T> {
+    /// Reserves memory for batches of up to `capacity` samples.
+    pub fn new(topology: &Topology, capacity: usize, pool: &Pool) -> Self {
+        let layout = Layout::new(topology);
+        let depth = topology.depth();
+        let mut ops = vec![];
+        let mut buffers = vec![0; layout.widths().len()];
+        let mut use_buffer = |id: crate::compute::BufferId| {
+            buffers[id.0] = layout.widths()[id.0];
+            id
+        };
+        for k in 1..=depth {
+            let (kernel, bias) = (topology.kernel(k), topology.bias(k));
+            let (input, output) = (use_buffer(layout.mean(k - 1)), use_buffer(layout.pre_activation(k)));
+            ops.push(Op::Affine { kernel, bias, input, output });
+            if k < depth {
+                let mean = use_buffer(layout.mean(k));
+                let activation: Activation = topology.activation();
+                ops.push(Op::Activate { activation, pre_activation: output, mean });
+            }
+        }
+        let parameters = topology.parameters().into_iter().map(|(_, shape)| shape).collect();
+        let program = Program { buffers, parameters, scalars: 0, ops };
+        Predictor { topology: topology.clone(), layout, device: Cpu::new(program, capacity, pool.clone()) }
+    }
+
+    /// The largest batch.
+    pub fn capacity(&self) -> usize {
+        self.device.capacity()
+    }
+
+    /// The outputs z [n, outputs] for x [n, H, W, C].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] or [`Error::Setting`] for inputs or parameters that do not fit.
+    pub fn predict(&mut self, parameters: &Parameters<T>, x: &[T]) -> Result<&[T]> {
+        self.device.set_samples(samples_of(&self.topology, x)?)?;
+        self.device.buffer_mut(self.layout.input()).copy_from_slice(x);
+        self.device.execute(0..self.device.program().ops.len(), parameters.tensors())?;
+        Ok(self.device.buffer(self.layout.pre_activation(self.topology.depth())))
+    }
+}
+
+/// How many samples these inputs are.
+fn samples_of<T>(topology: &Topology, x: &[T]) -> Result<usize> {
+    let neurons = topology.input().neurons();
+    match x.len() % neurons {
+        0 => Ok(x.len() / neurons),
+        _ => Err(Error::shape("the input", &[x.len()], &[0, neurons])),
+    }
+}

@@ -1,0 +1,16 @@
+//! Dual propagation itself: what is fed back (rule), how the loss pulls (nudge), in which order layers are updated
+//! (schedule), the compiler that turns the three into a list of operations (plan), and what executes it (engine).
+
+mod engine;
+mod nudge;
+mod plan;
+mod rule;
+mod schedule;
+mod settings;
+
+pub use engine::{Engine, Predictor};
+pub use nudge::Nudge;
+pub use plan::{Plan, PlanOptions, Reason, Removed, Step};
+pub use rule::{Damping, PerLayer, Rule, RuleKind};
+pub use schedule::{Pass, Schedule};
+pub use settings::{Inference, PoolRouting, Start};

@@ -1,0 +1,138 @@
+//! The plan: rule + nudge + schedule + network, compiled to a flat list of operations before anything runs.
+//!
+//! [`emission`](self) writes the naive list, exactly what the schedule says; [`redundancy`](self) then takes out every
+//! operation that provably changes nothing, and records why. Both lists give the same states to the bit on the same kernels
+//! for finite values (0·∞ is not 0), with −0 = +0.
+
+mod emission;
+mod layout;
+mod print;
+mod redundancy;
+
+pub(super) use layout::Layout;
+pub use redundancy::{Reason, Removed};
+
+use crate::base::Result;
+use crate::compute::{Op, Program};
+use crate::network::Topology;
+
+use super::Inference;
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Whether redundant operations are taken out.
+    pub optimise: bool,
+    /// Whether the local gradients are computed at the end.
+    pub gradients: bool,
+    /// Whether the states are wanted after every pass, and not only after the last.
+    pub every_pass: bool,
+}
+
+impl Default for PlanOptions {
+    fn default() -> Self {
+        PlanOptions { optimise: true, gradients: true, every_pass: false }
+    }
+}
+
+/// An operation with its place in the schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The operation.
+    pub op: Op,
+    /// The layer k = 1..L that it belongs to.
+    pub layer: usize,
+    /// 0 for the start, 1..K for a pass, K+1 for the gradients.
+    pub pass: usize,
+}
+
+/// A compiled inference.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    steps: Vec<Step>,
+    removed: Vec<Removed>,
+    program: Program,
+    layout: Layout,
+    passes: usize,
+    warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Compiles an inference for a network.
+    ///
+    /// # Errors
+    /// As [`Inference::check`].
+    pub fn compile(topology: &Topology, inference: &Inference, options: PlanOptions) -> Result<Self> {
+        let warnings = inference.check(topology.depth())?;
+        let layout = Layout::new(topology);
+        let passes = inference.schedule.passes(inference.passes, topology.depth(), inference.seed);
+        let naive = emission::emit(topology, inference, &layout, &passes, options.gradients);
+        let (steps, removed) = match options.optimise {
+            true => redundancy::reduce(naive, &layout, options.every_pass),
+            false => (naive, vec![]),
+        };
+        let program = Program {
+            buffers: layout.widths().to_vec(),
+            parameters: topology.parameters().into_iter().map(|(_, shape)| shape).collect(),
+            scalars: topology.depth() - 1,
+            ops: steps.iter().map(|step| step.op).collect(),
+        };
+        Ok(Plan { steps, removed, program, layout, passes: passes.len(), warnings })
+    }
+
+    /// The operations, in the order of their execution.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// What the schedule asked for and the plan proved redundant.
+    pub fn removed(&self) -> &[Removed] {
+        &self.removed
+    }
+
+    /// The passes of the schedule.
+    pub fn passes(&self) -> usize {
+        self.passes
+    }
+
+    /// Settings that are valid but rarely meant.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The operations with the extents of their buffers.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Multiply-adds of the whole plan for a batch of this size.
+    pub fn multiply_adds(&self, samples: usize) -> u64 {
+        self.steps.iter().map(|step| self.cost(&step.op, samples)).sum()
+    }
+
+    /// Multiply-adds that the removed operations would have cost.
+    pub fn multiply_adds_saved(&self, samples: usize) -> u64 {
+        self.removed.iter().map(|removed| self.cost(&removed.step.op, samples)).sum()
+    }
+
+    fn cost(&self, op: &Op, samples: usize) -> u64 {
+        self.program.multiply_adds(op) * samples as u64 + self.program.multiply_adds_per_batch(op)
+    }
+
+    /// Bytes that an engine reserves for the states of `samples` samples and the gradients, `element` bytes a number.
+    pub fn memory(&self, samples: usize, element: usize) -> u64 {
+        let states: usize = self.program.buffers.iter().sum();
+        let parameters: usize = self.program.parameters.iter().map(|shape| shape.iter().product::<usize>()).sum();
+        (element * (states * samples + parameters)) as u64
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The operations of one pass (0: the start, K+1: the gradients) as a range of the program.
+    pub(super) fn pass(&self, pass: usize) -> std::ops::Range<usize> {
+        let start = self.steps.partition_point(|step| step.pass < pass);
+        start..self.steps.partition_point(|step| step.pass <= pass)
+    }
+}

@@ -1,0 +1,7 @@
+//! From local gradients to better parameters: optimisers and the schedules of their learning rate.
+
+mod optimizer;
+mod rate;
+
+pub use optimizer::{Optimizer, OptimizerKind};
+pub use rate::Rate;

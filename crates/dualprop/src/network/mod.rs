@@ -1,0 +1,11 @@
+//! Networks: what layers there are, what their parameters are called, how they start, and how they are kept in files.
+
+mod initializer;
+mod model_file;
+mod parameters;
+mod topology;
+
+pub use initializer::{BiasInitializer, Initializer, initialize};
+pub use model_file::{FORMAT, Model};
+pub use parameters::Parameters;
+pub use topology::{Layer, Shape, Topology};

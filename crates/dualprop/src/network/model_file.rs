@@ -1,0 +1,405 @@
+//! Trained networks in files: safetensors, so that every other program can read them.
+//!
+//! Format 1. Metadata (strings): `format` "1"; `input_shape` as JSON [H, W, C]; `layers` as a JSON list of strings, from
+//! the first above the input to the output, "dense N" being N neurons; `activation` of the hidden layers. Tensors (F32):
+//! the topology's parameters (`kernel.i` [in, out], `bias.i` [out]) and, where the inputs were standardised, `input.mean`
+//! and `input.scale`, both [H, W, C].
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, Metadata, TensorView};
+
+use crate::base::{Error, Named, Result, file};
+use crate::compute::{Activation, Tensor};
+
+use super::{Layer, Parameters, Shape, Topology};
+
+/// The format that [`Model::save`] writes and [`Model::load`] reads; any change to the layout counts it up.
+pub const FORMAT: u32 = 1;
+
+const METADATA_KEYS: [&str; 4] = ["format", "input_shape", "layers", "activation"];
+const MEAN: &str = "input.mean";
+const SCALE: &str = "input.scale";
+
+/// A network with its parameters and with what must be done to an input before it enters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// The layers.
+    pub topology: Topology,
+    /// Kernels and biases.
+    pub parameters: Parameters<f32>,
+    /// Mean and scale of every pixel, in NHWC order: x ↦ (x − mean)/scale. None: inputs enter as they are.
+    pub preprocessing: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+impl Model {
+    /// Writes the model; the same model gives the same bytes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the parameters or the preprocessing are not those of the topology; [`Error::Write`] if the file
+    /// cannot be written, or a number of the model is not finite, such that no [`Model::load`] would accept it.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut tensors: BTreeMap<&str, (Vec<usize>, &[f32])> = BTreeMap::new();
+        for (index, (name, shape)) in self.topology.parameters().iter().enumerate() {
+            let tensor = self.parameters.tensors().get(index).filter(|_| self.parameters.names()[index] == *name);
+            let found = tensor.map_or(&[][..], Tensor::shape);
+            if found != shape {
+                return Err(Error::shape(name, found, shape));
+            }
+            tensors.extend(tensor.map(|tensor| (self.parameters.names()[index].as_str(), (shape.clone(), tensor.data()))));
+        }
+        let input = self.topology.input();
+        for (name, values) in self.preprocessing.iter().flat_map(|(mean, scale)| [(MEAN, mean), (SCALE, scale)]) {
+            if values.len() != input.neurons() {
+                return Err(Error::shape(name, &[values.len()], &extents(input)));
+            }
+            tensors.insert(name, (extents(input).to_vec(), values));
+        }
+        for (name, (_, values)) in &tensors {
+            check_values(name, values)
+                .map_err(|problem| Error::Write { path: path.into(), source: std::io::Error::other(problem) })?;
+        }
+        let layers: Vec<String> = self.topology.layers().iter().map(|layer| layer_text(*layer)).collect();
+        let json = |value: serde_json::Value| value.to_string();
+        let metadata = BTreeMap::from([
+            ("format", FORMAT.to_string()),
+            ("input_shape", format!("{:?}", extents(input))),
+            ("layers", json(layers.into())),
+            ("activation", self.topology.activation().name().to_string()),
+        ]);
+        file::write_atomic(path, &serialize(&metadata, &tensors))
+    }
+
+    /// Reads a model.
+    ///
+    /// # Errors
+    /// [`Error::Read`] if the file cannot be read; [`Error::Malformed`], with the field and what was expected, for
+    /// everything else that can be wrong with it: it is never trusted, and nothing larger than itself is allocated.
+    pub fn load(path: &Path) -> Result<Self> {
+        parse(&file::read(path)?, &|problem| Error::malformed(path, problem))
+    }
+}
+
+/// What is wrong with a file, with the field and what was expected.
+type Flaw = String;
+
+fn extents(input: Shape) -> [usize; 3] {
+    [input.height, input.width, input.channels]
+}
+
+fn layer_text(layer: Layer) -> String {
+    match layer {
+        Layer::Dense { neurons } => format!("dense {neurons}"),
+    }
+}
+
+fn parse_layer(text: &str) -> Option<Layer> {
+    let neurons = text.strip_prefix("dense ")?.parse().ok()?;
+    // Only as it is written: "dense +8" and "dense 08" are parsed as well, but nobody meant them.
+    Some(Layer::Dense { neurons }).filter(|layer| layer_text(*layer) == text)
+}
+
+/// What both directions demand of a tensor's values.
+fn check_values(name: &str, values: &[f32]) -> std::result::Result<(), Flaw> {
+    if let Some(place) = values.iter().position(|x| !x.is_finite()) {
+        return Err(format!("tensor `{name}`: element {place} is {}, expected finite numbers", values[place]));
+    }
+    match values.iter().position(|x| *x <= 0.0).filter(|_| name == SCALE) {
+        Some(place) => Err(format!("tensor `{name}`: element {place} is {}, expected positive numbers", values[place])),
+        None => Ok(()),
+    }
+}
+
+/// The bytes of a safetensors file. The library takes the metadata as a `HashMap` and writes it in that map's order,
+/// another one every time; so it writes the tensors only, and the sorted metadata goes in front of its header.
+fn serialize(metadata: &BTreeMap<&str, String>, tensors: &BTreeMap<&str, (Vec<usize>, &[f32])>) -> Vec<u8> {
+    let bytes: Vec<Vec<u8>> = tensors.values().map(|(_, x)| x.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, (shape, _)), bytes)| {
+        (name, TensorView::new(Dtype::F32, shape.clone(), bytes).expect("checked: as many elements as the shape says"))
+    });
+    let plain = safetensors::serialize(views, None).expect("a header of a few names is far below the library's limit");
+    let (header, data) = split(&plain).expect("the library writes well-formed files");
+    let metadata = serde_json::to_string(metadata).expect("strings are always JSON");
+    let tensors = header.trim_end().strip_prefix('{').expect("a header is a JSON object");
+    let mut header = format!("{{\"__metadata__\":{metadata},{tensors}");
+    // As the library does: the data start at a multiple of 8 bytes.
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+}
+
+/// Header and data of a safetensors file.
+fn split(bytes: &[u8]) -> std::result::Result<(&str, &[u8]), Flaw> {
+    let (length, rest) = bytes
+        .split_first_chunk::<8>()
+        .ok_or_else(|| format!("the file has {} bytes, expected at least the 8 that give the header's length", bytes.len()))?;
+    let length = u64::from_le_bytes(*length);
+    let (header, data) = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length)).ok_or_else(|| {
+        let rest = rest.len();
+        format!("the header's length is given as {length} bytes, but {rest} follow; it is truncated or not a safetensors file")
+    })?;
+    let header = std::str::from_utf8(header).map_err(|error| format!("the header is not text: {error}"))?;
+    Ok((header, data))
+}
+
+fn parse(bytes: &[u8], flawed: &dyn Fn(Flaw) -> Error) -> Result<Model> {
+    let (header, data) = split(bytes).map_err(flawed)?;
+    // Not `SafeTensors::deserialize`: it adds the given offsets without a check for overflow. Parsing the header alone
+    // checks names, types, shapes and offsets against each other, which leaves their end to be compared with the file's.
+    let header: Metadata = serde_json::from_str(header).map_err(|error| flawed(format!("the header is malformed: {error}")))?;
+    if header.data_len() != data.len() {
+        let (expected, found) = (header.data_len(), data.len());
+        return Err(flawed(format!("the tensors have {expected} bytes, but the file holds {found}: it is truncated or damaged")));
+    }
+    let topology = parse_topology(header.metadata().as_ref().unwrap_or(&HashMap::new())).map_err(flawed)?;
+    let mut shapes: HashMap<String, Vec<usize>> = topology.parameters().into_iter().collect();
+    let standardised = [MEAN, SCALE].iter().any(|name| header.info(name).is_some());
+    for name in [MEAN, SCALE].iter().filter(|_| standardised) {
+        shapes.insert(name.to_string(), extents(topology.input()).to_vec());
+    }
+    if let Some(name) = header.offset_keys().iter().find(|name| !shapes.contains_key(*name)) {
+        let last = topology.depth() - 1;
+        let expected = format!("kernel.0 to kernel.{last}, bias.0 to bias.{last}, and {MEAN} with {SCALE} or neither");
+        return Err(flawed(format!("unexpected tensor `{name}`; expected {expected}")));
+    }
+    let read = |name: &str| read_tensor(&header, data, name, &shapes[name]).map_err(flawed);
+    let parameters = Parameters::collect(&topology, read)?;
+    let values = |name| read(name).map(|tensor| tensor.data().to_vec());
+    let preprocessing = if standardised { Some((values(MEAN)?, values(SCALE)?)) } else { None };
+    Ok(Model { topology, parameters, preprocessing })
+}
+
+fn parse_topology(metadata: &HashMap<String, String>) -> std::result::Result<Topology, Flaw> {
+    let field =
+        |key: &str| metadata.get(key).ok_or_else(|| format!("metadata `{key}` is missing: not a model that dualprop wrote"));
+    let format = field("format")?;
+    if *format != FORMAT.to_string() {
+        return Err(format!("metadata `format` is `{format}`, expected {FORMAT}; a newer dualprop may read it"));
+    }
+    // The smallest, so that the message does not depend on the map's order.
+    if let Some(key) = metadata.keys().filter(|key| !METADATA_KEYS.contains(&key.as_str())).min() {
+        return Err(Error::unknown("metadata key", key, METADATA_KEYS).to_string());
+    }
+    let wrong = |key: &str, text: &str, expected: &str| format!("metadata `{key}` is `{text}`, expected {expected}");
+    let text = field("input_shape")?;
+    let [height, width, channels] =
+        serde_json::from_str(text).map_err(|_| wrong("input_shape", text, "height, width and channels such as [8, 8, 1]"))?;
+    let text = field("layers")?;
+    let expected = "a list such as [\"dense 128\", \"dense 10\"]";
+    let layers: Vec<String> = serde_json::from_str(text).map_err(|_| wrong("layers", text, expected))?;
+    let layers: Option<Vec<Layer>> = layers.iter().map(|layer| parse_layer(layer)).collect();
+    let layers = layers.ok_or_else(|| wrong("layers", text, expected))?;
+    let activation = Activation::parse(field("activation")?).map_err(|error| format!("metadata `activation`: {error}"))?;
+    Topology::new(Shape::image(height, width, channels), layers, activation).map_err(|error| error.to_string())
+}
+
+fn read_tensor(header: &Metadata, data: &[u8], name: &str, shape: &[usize]) -> std::result::Result<Tensor<f32>, Flaw> {
+    let info = header.info(name).ok_or_else(|| format!("tensor `{name}` is missing, expected one of shape {shape:?}"))?;
+    if info.dtype != Dtype::F32 {
+        return Err(format!("tensor `{name}` is of type {}, expected F32", info.dtype));
+    }
+    if info.shape != shape {
+        return Err(format!("tensor `{name}` has shape {:?}, expected {shape:?}", info.shape));
+    }
+    let bytes = data.get(info.data_offsets.0..info.data_offsets.1).unwrap_or_default();
+    let values: Vec<f32> = bytes.as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect();
+    check_values(name, &values)?;
+    Tensor::new(shape, values).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inputs 3, hidden 2, outputs 2, every number exact in f32. The committed file of format 1 holds it.
+    fn example() -> Model {
+        let topology = Topology::mlp(Shape::flat(3), &[2, 2], Activation::Tanh).unwrap();
+        let parameters = Parameters::collect(&topology, |name| match name {
+            "kernel.0" => Tensor::new(&[3, 2], vec![0.5, -1.0, 0.25, 2.0, -0.125, 3.0]),
+            "bias.0" => Tensor::new(&[2], vec![0.75, -0.5]),
+            "kernel.1" => Tensor::new(&[2, 2], vec![1.5, -2.5, f32::MIN_POSITIVE, f32::MAX]),
+            _ => Tensor::new(&[2], vec![0.0, -4.0]),
+        });
+        let preprocessing = Some((vec![0.0, 8.0, -1.0], vec![1.0, 0.5, 4.0]));
+        Model { topology, parameters: parameters.unwrap(), preprocessing }
+    }
+
+    fn old_file() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/format-1.safetensors")
+    }
+
+    fn saved(model: &Model) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        model.save(&path).unwrap();
+        assert_eq!(Model::load(&path).unwrap(), *model);
+        let bytes = file::read(&path).unwrap();
+        assert_eq!(split(&bytes).unwrap().0.len() % 8, 0, "the data are not aligned");
+        bytes
+    }
+
+    #[test]
+    fn a_file_of_format_1_keeps_its_numbers_for_ever() {
+        assert_eq!(Model::load(&old_file()).unwrap(), example());
+    }
+
+    #[test]
+    fn a_model_comes_back_as_it_went_and_its_bytes_are_the_same_every_time() {
+        let model = example();
+        let bytes = saved(&model);
+        assert_eq!(bytes, saved(&model));
+        assert_eq!(bytes, file::read(&old_file()).unwrap(), "the layout changed: count FORMAT up, keep reading the old one");
+        saved(&Model { preprocessing: None, ..model });
+        let input = Shape::image(4, 5, 2);
+        let image = Topology::mlp(input, &[3], Activation::LeakyRelu).unwrap();
+        saved(&Model {
+            parameters: Parameters::zeros(&image),
+            topology: image,
+            preprocessing: Some((vec![0.5; 40], vec![2.0; 40])),
+        });
+    }
+
+    #[test]
+    fn other_programs_find_metadata_and_tensors() {
+        let bytes = file::read(&old_file()).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        assert_eq!(metadata["format"], "1");
+        assert_eq!(metadata["input_shape"], "[1, 1, 3]");
+        assert_eq!(metadata["layers"], r#"["dense 2","dense 2"]"#);
+        assert_eq!(metadata["activation"], "tanh");
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(tensors.tensor("kernel.0").unwrap().shape(), [3, 2]);
+        assert_eq!(tensors.tensor("input.scale").unwrap().shape(), [1, 1, 3]);
+    }
+
+    #[test]
+    fn a_model_that_no_file_could_hold_is_not_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let broken = |change: fn(&mut Model)| {
+            let mut model = example();
+            change(&mut model);
+            model.save(&path).unwrap_err().to_string()
+        };
+        let text = broken(|model| model.parameters.tensors_mut()[2].data_mut()[1] = f32::NAN);
+        assert!(text.contains("cannot be written: tensor `kernel.1`: element 1 is NaN"), "{text}");
+        let text = broken(|model| model.preprocessing = Some((vec![0.0; 3], vec![1.0, 0.0, 1.0])));
+        assert!(text.contains("tensor `input.scale`: element 1 is 0, expected positive"), "{text}");
+        let text = broken(|model| model.preprocessing = Some((vec![0.0; 3], vec![1.0; 2])));
+        assert_eq!(text, "input.scale has shape [2], expected [1, 1, 3]");
+        let text = broken(|model| model.topology = Topology::mlp(Shape::flat(3), &[2, 5], Activation::Tanh).unwrap());
+        assert_eq!(text, "kernel.1 has shape [2, 2], expected [2, 5]");
+        let text = broken(|model| model.topology = Topology::mlp(Shape::flat(3), &[2, 2, 2], Activation::Tanh).unwrap());
+        assert_eq!(text, "kernel.2 has shape [], expected [2, 2]");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// The example's file with one text of its header replaced, or with the data changed.
+    fn flaw(change: impl FnOnce(&str, &mut Vec<u8>) -> String) -> String {
+        let bytes = file::read(&old_file()).unwrap();
+        let (header, data) = split(&bytes).unwrap();
+        let mut data = data.to_vec();
+        let header = change(header, &mut data);
+        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat();
+        flaw_of(&bytes)
+    }
+
+    fn flaw_of(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("broken.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        let error = Model::load(&path).unwrap_err();
+        assert!(matches!(&error, Error::Malformed { path: found, .. } if *found == path), "{error:?}");
+        error.to_string()
+    }
+
+    #[test]
+    fn every_flaw_of_the_header_is_named() {
+        let mut failures = Vec::new();
+        for (from, to, expected) in [
+            (r#""format":"1""#, r#""format":"2""#, "metadata `format` is `2`, expected 1"),
+            (r#""format":"1","#, "", "metadata `format` is missing"),
+            (r#""activation":"tanh","#, "", "metadata `activation` is missing"),
+            (r#""activation":"tanh""#, r#""activation":"tahn""#, "did you mean `tanh`?"),
+            (
+                r#""activation":"tanh""#,
+                r#""activation":"tanh","layer":"x""#,
+                "unknown metadata key `layer`; did you mean `layers`?",
+            ),
+            ("[1, 1, 3]", "[1, 3]", "metadata `input_shape` is `[1, 3]`, expected height, width and channels"),
+            ("[1, 1, 3]", "[1, 1, -3]", "metadata `input_shape`"),
+            ("[1, 1, 3]", "[1, 1, 0]", "at least one neuron"),
+            ("[1, 1, 3]", "[4294967296, 4294967296, 3]", "no more than memory can address"),
+            ("[1, 1, 3]", "[1, 1, 4611686018427387904]", "more elements than memory can address"),
+            ("[1, 1, 3]", "[1, 1, 1000000000000]", "tensor `kernel.0` has shape [3, 2], expected [1000000000000, 2]"),
+            (r#"[\"dense 2\",\"dense 2\"]"#, "[]", "at least one layer"),
+            (r#"[\"dense 2\",\"dense 2\"]"#, "dense 2", "metadata `layers` is `dense 2`, expected a list such as"),
+            (r#"[\"dense 2\",\"dense 2\"]"#, r#"[\"dense 2\"]"#, "unexpected tensor `bias.1`; expected kernel.0 to kernel.0"),
+            (r#"\"dense 2\"]"#, r#"\"dense 2\",\"dense 9\"]"#, "tensor `kernel.2` is missing, expected one of shape [2, 9]"),
+            (r#"\"dense 2\"]"#, r#"\"dense 02\"]"#, "metadata `layers`"),
+            (r#"\"dense 2\"]"#, r#"\"dense two\"]"#, "metadata `layers`"),
+            (r#"\"dense 2\"]"#, r#"\"conv 2\"]"#, "metadata `layers`"),
+            (r#"\"dense 2\"]"#, r#"\"dense 99999999999999999999\"]"#, "metadata `layers`"),
+            (r#""input.mean""#, r#""input.men""#, "unexpected tensor `input.men`"),
+            (r#""bias.0":{"dtype":"F32""#, r#""bias.0":{"dtype":"I32""#, "tensor `bias.0` is of type I32, expected F32"),
+            (r#""bias.0":{"dtype":"F32""#, r#""bias.0":{"dtype":"F64""#, "the header is malformed: invalid shape"),
+            (r#""shape":[3,2]"#, r#""shape":[2,3]"#, "tensor `kernel.0` has shape [2, 3], expected [3, 2]"),
+            (r#""shape":[3,2]"#, r#""shape":[6000000000,6000000000]"#, "the header is malformed: overflow"),
+            (r#""data_offsets":[0,8]"#, r#""data_offsets":[0,80]"#, "the header is malformed: invalid shape"),
+            (r#"{"__metadata__""#, r#"["__metadata__""#, "the header is malformed"),
+        ] {
+            let text = flaw(|header, _| {
+                assert!(header.contains(from), "`{from}` is not in the header: {header}");
+                header.replacen(from, to, 1)
+            });
+            if !text.contains(expected) {
+                failures.push(format!("`{from}` -> `{to}`: {text}"));
+            }
+        }
+        assert!(failures.is_empty(), "{failures:#?}");
+        let text = flaw(|_, _| r#"{"kernel.0":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#.into());
+        assert!(text.contains("the tensors have 0 bytes, but the file holds"), "{text}");
+    }
+
+    #[test]
+    fn offsets_whose_sum_overflows_are_a_flaw_and_no_panic() {
+        let elements = (1u64 << 59) - 1;
+        let tensors = (0..8).map(|i| {
+            let (start, end) = (i * elements * 4, (i + 1) * elements * 4);
+            format!(r#""t{i}":{{"dtype":"F32","shape":[{elements}],"data_offsets":[{start},{end}]}}"#)
+        });
+        let header = format!("{{{}}}", tensors.collect::<Vec<_>>().join(","));
+        let text = flaw_of(&[&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat());
+        assert!(text.contains("but the file holds 0: it is truncated or damaged"), "{text}");
+    }
+
+    #[test]
+    fn broken_values_and_lengths_are_named() {
+        // The data begin with bias.0, the first in the order of names.
+        let text = flaw(|header, data| {
+            data[4..8].copy_from_slice(&f32::INFINITY.to_le_bytes());
+            header.into()
+        });
+        assert!(text.contains("tensor `bias.0`: element 1 is inf, expected finite numbers"), "{text}");
+        let text = flaw(|header, data| {
+            data.push(0);
+            header.into()
+        });
+        assert!(text.contains("truncated or damaged"), "{text}");
+        let text = flaw_of(&u64::MAX.to_le_bytes());
+        assert!(text.contains("the header's length is given as 18446744073709551615 bytes, but 0 follow"), "{text}");
+        let text = flaw_of(&[&2u64.to_le_bytes()[..], &[0xff, 0xfe]].concat());
+        assert!(text.contains("the header is not text"), "{text}");
+        assert!(matches!(Model::load(Path::new("no/such/file")), Err(Error::Read { .. })));
+    }
+
+    #[test]
+    fn every_truncation_is_a_flaw() {
+        let bytes = file::read(&old_file()).unwrap();
+        for length in 0..bytes.len() {
+            let text = flaw_of(&bytes[..length]);
+            assert!(text.contains("truncated") || text.contains("expected at least the 8"), "{length} bytes: {text}");
+        }
+    }
+}

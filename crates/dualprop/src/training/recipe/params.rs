@@ -1,0 +1,239 @@
+//! The recipe as written: names and numbers, not yet checked against each other.
+
+use serde::{Deserialize, Serialize};
+
+/// A recipe as its file has it; what the file leaves out has its default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecipeParams {
+    /// Names the run directory.
+    pub name: String,
+    /// One run for each seed.
+    #[serde(default = "one_seed")]
+    pub seeds: Vec<u64>,
+    /// `[data]`
+    pub data: DataParams,
+    /// `[network]`
+    pub network: NetworkParams,
+    /// `[learning]`
+    #[serde(default)]
+    pub learning: LearningParams,
+    /// `[optimizer]`
+    #[serde(default)]
+    pub optimizer: OptimizerParams,
+    /// `[training]`
+    #[serde(default)]
+    pub training: TrainingParams,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataParams {
+    /// The data set's name.
+    pub dataset: String,
+    /// The share of samples held out for validation.
+    #[serde(default = "fifth")]
+    pub validation: f64,
+    /// The share of samples held out for the test.
+    #[serde(default = "fifth")]
+    pub test: f64,
+}
+
+/// `[network]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkParams {
+    /// `"dense N"` for each layer; the last is the output.
+    pub layers: Vec<String>,
+    /// f of the hidden layers.
+    #[serde(default = "relu")]
+    pub activation: String,
+    /// How kernels start.
+    #[serde(default = "lecun_normal")]
+    pub initializer: String,
+    /// How biases start.
+    #[serde(default = "zero")]
+    pub bias_initializer: String,
+}
+
+/// A number for all layers, or one for each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrEach {
+    /// For all layers.
+    One(f64),
+    /// For each hidden layer.
+    Each(Vec<f64>),
+}
+
+/// `[learning]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearningParams {
+    /// The rule's name.
+    pub rule: String,
+    /// α (α_m of the rule `general`).
+    pub alpha: OneOrEach,
+    /// α_f of the rule `general`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha_feedback: Option<OneOrEach>,
+    /// α of the output layer, where it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_alpha: Option<f64>,
+    /// β
+    pub beta: f64,
+    /// g_k, the feedback gain.
+    pub gain: OneOrEach,
+    /// Whether gradients are divided by the gains as well as by β.
+    pub divide_gain: bool,
+    /// L_k of the rule `dp_damped`, one for each hidden layer; left out: from spectral norms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damping: Option<Vec<f64>>,
+    /// Power iterations per batch for the spectral norms; left out: until they converge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_iterations: Option<usize>,
+    /// Whether L_k is multiplied by |1−2α|.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damping_asymmetry: Option<bool>,
+    /// The nudge's name; left out: the rule's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nudge: Option<String>,
+    /// The first pass in which the output is nudged.
+    pub nudge_from_pass: usize,
+    /// The schedule's name.
+    pub schedule: String,
+    /// K
+    pub passes: usize,
+    /// Where the states start.
+    pub start: String,
+    /// The loss's name.
+    pub loss: String,
+}
+
+impl Default for LearningParams {
+    fn default() -> Self {
+        LearningParams {
+            rule: "dp_transpose".into(),
+            alpha: OneOrEach::One(0.5),
+            alpha_feedback: None,
+            output_alpha: None,
+            beta: 0.1,
+            gain: OneOrEach::One(1.0),
+            divide_gain: true,
+            damping: None,
+            power_iterations: None,
+            damping_asymmetry: None,
+            nudge: None,
+            nudge_from_pass: 1,
+            schedule: "forward_backward".into(),
+            passes: 1,
+            start: "forward".into(),
+            loss: "cross_entropy".into(),
+        }
+    }
+}
+
+/// `[optimizer]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerParams {
+    /// `sgd` or `adam`.
+    pub kind: String,
+    /// The largest learning rate.
+    pub learning_rate: f64,
+    /// μ of SGD; left out: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub momentum: Option<f64>,
+    /// λ of SGD, added to the gradient of kernels and biases; left out: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// The decay of Adam's first moment; left out: 0.9.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beta1: Option<f64>,
+    /// The decay of Adam's second moment; left out: 0.999.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beta2: Option<f64>,
+    /// ε of Adam, outside the root; left out: 1e-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
+    /// `[optimizer.schedule]`
+    pub schedule: RateParams,
+}
+
+impl Default for OptimizerParams {
+    fn default() -> Self {
+        OptimizerParams {
+            kind: "sgd".into(),
+            learning_rate: 0.05,
+            momentum: None,
+            weight_decay: None,
+            beta1: None,
+            beta2: None,
+            epsilon: None,
+            schedule: RateParams::default(),
+        }
+    }
+}
+
+/// `[optimizer.schedule]`: the learning rate over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateParams {
+    /// `constant`, `cosine` or `warmup_cosine`.
+    pub kind: String,
+    /// The learning rate before a warm-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<f64>,
+    /// The learning rate after a cosine; left out: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<f64>,
+    /// Epochs of the linear warm-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_epochs: Option<u64>,
+    /// Epochs after which a cosine has reached `last`, the warm-up included; left out: all epochs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay_epochs: Option<u64>,
+}
+
+impl Default for RateParams {
+    fn default() -> Self {
+        RateParams { kind: "constant".into(), first: None, last: None, warmup_epochs: None, decay_epochs: None }
+    }
+}
+
+/// `[training]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingParams {
+    /// Passes over the training samples.
+    pub epochs: u32,
+    /// Samples per weight update; the last incomplete batch of an epoch is dropped.
+    pub batch_size: usize,
+    /// Threads; 0: one per core. Never changes a result.
+    pub threads: usize,
+    /// Steps between two measurements of the angle to backpropagation; 0: never.
+    pub alignment_every: u64,
+}
+
+impl Default for TrainingParams {
+    fn default() -> Self {
+        TrainingParams { epochs: 20, batch_size: 50, threads: 0, alignment_every: 100 }
+    }
+}
+
+fn one_seed() -> Vec<u64> {
+    vec![0]
+}
+fn fifth() -> f64 {
+    0.2
+}
+fn relu() -> String {
+    "relu".into()
+}
+fn lecun_normal() -> String {
+    "lecun_normal".into()
+}
+fn zero() -> String {
+    "zero".into()
+}

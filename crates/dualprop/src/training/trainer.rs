@@ -1,0 +1,298 @@
+//! The trainer: one seed of a recipe, from the initial parameters to the test accuracy.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::analysis::align;
+use crate::base::{Error, Result};
+use crate::compute::{Loss, Pool};
+use crate::data::{Batch, Dataset, Split, Standardizer, digits, epoch_order};
+use crate::inference::{Engine, Inference, Predictor, Rule};
+use crate::learning::{Optimizer, Rate};
+use crate::network::{Model, Parameters, Topology, initialize};
+
+use super::metrics::{Cosines, angles};
+use super::{EpochMetrics, Recipe, RunDirectory};
+
+/// What a listener hears; the library itself prints nothing.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A seed begins.
+    Started {
+        /// The seed.
+        seed: u64,
+        /// Trainable numbers.
+        parameters: usize,
+        /// Samples for training, validation and test.
+        samples: [usize; 3],
+        /// Epochs to come.
+        epochs: u32,
+        /// Weight updates in each.
+        steps_per_epoch: u64,
+        /// The folder of this seed.
+        directory: &'a Path,
+    },
+    /// A setting that is valid but rarely meant.
+    Warning(&'a str),
+    /// A weight update is done; counted from 1 over all epochs.
+    Step(u64),
+    /// An epoch is done.
+    Epoch(&'a EpochMetrics),
+    /// A seed is done.
+    Finished(&'a SeedResult),
+}
+
+/// What came out of one seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeedResult {
+    /// The seed.
+    pub seed: u64,
+    /// Accuracy on the test samples in percent, with the parameters best on validation.
+    pub test_accuracy: f64,
+    /// Their accuracy on validation in percent.
+    pub validation_accuracy: f64,
+    /// The epoch that they come from.
+    pub best_epoch: u32,
+    /// Angle to backpropagation per layer, in degrees, in the last epoch that measured it.
+    pub angles_deg: Vec<Option<f64>>,
+    /// Whether the listener ended the training before its last epoch.
+    pub stopped_early: bool,
+}
+
+/// One seed of a recipe, ready to run.
+pub struct Trainer {
+    seed: u64,
+    epochs: u32,
+    alignment_every: u64,
+    rate: Rate,
+    dataset: Dataset,
+    standardizer: Standardizer,
+    split: Split,
+    parameters: Parameters<f32>,
+    optimizer: Optimizer<f32>,
+    engine: Engine<f32>,
+    backprop: Engine<f32>,
+    predictor: Predictor<f32>,
+    batch: Batch<f32>,
+    batch_size: usize,
+    step: u64,
+    best: Option<Best>,
+}
+
+struct Best {
+    epoch: u32,
+    accuracy: f64,
+    loss: f64,
+    parameters: Parameters<f32>,
+}
+
+/// Samples of one evaluation batch.
+const EVALUATION_BATCH: usize = 256;
+
+impl Trainer {
+    /// Loads and splits the data, and draws the initial parameters.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where recipe and data do not fit each other.
+    pub fn new(recipe: &Recipe, seed: u64, pool: &Pool) -> Result<Self> {
+        let params = recipe.params();
+        let dataset = digits()?;
+        let split = Split::stratified(dataset.labels(), dataset.classes, params.data.validation, params.data.test, seed)?;
+        for (field, part) in [("data.validation", &split.validation), ("data.test", &split.test)] {
+            if part.is_empty() {
+                return Err(Error::setting(field, "too small", "no sample would be held out; raise it"));
+            }
+        }
+        let batch_size = params.training.batch_size;
+        if batch_size > split.train.len() {
+            let problem = format!("there are only {} training samples", split.train.len());
+            return Err(Error::setting("training.batch_size", batch_size, problem));
+        }
+        // Mean and deviation of the training samples alone: the others must not influence what is learnt.
+        let standardizer = Standardizer::fit(&dataset, &split.train)?;
+        let dataset = standardizer.transform(dataset)?;
+        let topology = recipe.topology(dataset.input, dataset.classes)?;
+        let inference = recipe.inference(seed);
+        let like_backprop = Inference::new(Rule::backprop(), inference.beta, inference.loss);
+        let (kernels, biases) = recipe.initializers();
+        Ok(Trainer {
+            seed,
+            epochs: params.training.epochs,
+            alignment_every: params.training.alignment_every,
+            rate: recipe.rate((split.train.len() / batch_size) as u64)?,
+            parameters: initialize(&topology, kernels, biases, seed),
+            optimizer: Optimizer::new(recipe.optimizer(), &topology),
+            engine: Engine::compile(&topology, &inference, batch_size, pool)?,
+            backprop: Engine::compile(&topology, &like_backprop, batch_size, pool)?,
+            predictor: Predictor::new(&topology, EVALUATION_BATCH, pool),
+            batch: Batch::new(),
+            dataset,
+            standardizer,
+            split,
+            batch_size,
+            step: 0,
+            best: None,
+        })
+    }
+
+    /// Trains all epochs, then tests once with the parameters best on validation. The listener may end it after any event by
+    /// `ControlFlow::Break`; what was learnt until then is kept and tested.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if a number stops being finite; [`Error::Write`] if the run directory cannot be written.
+    pub fn run(&mut self, directory: &mut RunDirectory, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<SeedResult> {
+        let steps_per_epoch = (self.split.train.len() / self.batch_size) as u64;
+        let mut stopped = listen(Event::Started {
+            seed: self.seed,
+            parameters: self.engine.topology().parameter_count(),
+            samples: [&self.split.train, &self.split.validation, &self.split.test].map(Vec::len),
+            epochs: self.epochs,
+            steps_per_epoch,
+            directory: directory.path(),
+        })
+        .is_break();
+        let mut angles_deg = vec![None; self.engine.topology().depth()];
+        for epoch in 1..=self.epochs {
+            let metrics = match stopped {
+                true => break,
+                false => self.epoch(epoch, listen)?,
+            };
+            let Some(metrics) = metrics else {
+                stopped = true;
+                break;
+            };
+            for (latest, angle) in angles_deg.iter_mut().zip(&metrics.angles_deg) {
+                *latest = angle.or(*latest);
+            }
+            self.remember_best(&metrics);
+            directory.append(&metrics)?;
+            stopped = listen(Event::Epoch(&metrics)).is_break() && epoch < self.epochs;
+        }
+        self.finish(directory, angles_deg, stopped, listen)
+    }
+
+    /// One epoch; none if the listener ended it.
+    fn epoch(&mut self, epoch: u32, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<Option<EpochMetrics>> {
+        let order = epoch_order(&self.split.train, self.seed, epoch);
+        let (mut loss, mut right, mut learning_rate, mut cosines) = (0.0, 0, 0.0, Cosines::default());
+        let mut busy = Duration::ZERO;
+        let batches = order.chunks_exact(self.batch_size);
+        let steps = batches.len();
+        for indices in batches {
+            let began = Instant::now();
+            self.batch.fill(&self.dataset, indices);
+            self.engine.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
+            busy += began.elapsed();
+            if self.alignment_every > 0 && self.step.is_multiple_of(self.alignment_every) {
+                self.backprop.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
+                let alignment = align(self.engine.topology(), self.engine.gradients(), self.backprop.gradients());
+                cosines.add(alignment.iter().map(|layer| layer.cosine));
+            }
+            let began = Instant::now();
+            loss += self.checked_loss()?;
+            right += count_right(self.engine.logits(), &self.batch.labels);
+            learning_rate = self.rate.applied(self.step);
+            self.optimizer.step(&mut self.parameters, self.engine.gradients(), learning_rate);
+            busy += began.elapsed();
+            self.step += 1;
+            if listen(Event::Step(self.step)).is_break() {
+                return Ok(None);
+            }
+        }
+        let (validation_loss, validation_accuracy) = self.evaluate(&self.split.validation.clone())?;
+        let samples = steps * self.batch_size;
+        let cosines = cosines.means();
+        Ok(Some(EpochMetrics {
+            epoch,
+            step: self.step,
+            train_loss: loss / steps as f64,
+            train_accuracy: 100.0 * right as f64 / samples as f64,
+            validation_loss,
+            validation_accuracy,
+            learning_rate,
+            seconds: busy.as_secs_f64(),
+            samples_per_second: samples as f64 / busy.as_secs_f64(),
+            angles_deg: angles(&cosines),
+            cosines,
+        }))
+    }
+
+    /// The loss of the batch before its update, if everything is still finite.
+    fn checked_loss(&self) -> Result<f64> {
+        let loss = self.engine.loss();
+        let diverged = |quantity: String, remedy| Err(Error::Diverged { quantity, step: self.step, remedy });
+        if !loss.is_finite() {
+            return diverged("the training loss".into(), "optimizer.learning_rate");
+        }
+        let broken = self.parameters.names().iter().zip(self.engine.gradients()).find(|(_, gradient)| !gradient.is_finite());
+        match broken {
+            Some((name, _)) => diverged(format!("the gradient of {name}"), "learning.beta or optimizer.learning_rate"),
+            None => Ok(loss),
+        }
+    }
+
+    /// (mean loss, accuracy in percent) on these samples.
+    fn evaluate(&mut self, indices: &[usize]) -> Result<(f64, f64)> {
+        let (mut loss, mut right) = (0.0, 0);
+        for indices in indices.chunks(self.predictor.capacity()) {
+            self.batch.fill(&self.dataset, indices);
+            let logits = self.predictor.predict(&self.parameters, &self.batch.x)?;
+            loss += summed_loss(self.engine.inference().loss, logits, &self.batch);
+            right += count_right(logits, &self.batch.labels);
+        }
+        let samples = indices.len() as f64;
+        Ok((loss / samples, 100.0 * right as f64 / samples))
+    }
+
+    /// Keeps the parameters with the highest accuracy on validation; of equal ones those with the lowest loss there.
+    fn remember_best(&mut self, metrics: &EpochMetrics) {
+        let (accuracy, loss) = (metrics.validation_accuracy, metrics.validation_loss);
+        let better = |best: &Best| accuracy > best.accuracy || accuracy == best.accuracy && loss < best.loss;
+        if self.best.as_ref().is_none_or(better) {
+            self.best = Some(Best { epoch: metrics.epoch, accuracy, loss, parameters: self.parameters.clone() });
+        }
+    }
+
+    /// Saves the best parameters and tests them, the only time that the test samples are looked at.
+    fn finish(
+        &mut self,
+        directory: &mut RunDirectory,
+        angles_deg: Vec<Option<f64>>,
+        stopped_early: bool,
+        listen: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<SeedResult> {
+        let (best_epoch, validation_accuracy) = match self.best.take() {
+            Some(best) => {
+                self.parameters = best.parameters;
+                (best.epoch, best.accuracy)
+            }
+            // Ended within the first epoch: the parameters as they are now.
+            None => (0, self.evaluate(&self.split.validation.clone())?.1),
+        };
+        directory.save_model(&self.model())?;
+        let (_, test_accuracy) = self.evaluate(&self.split.test.clone())?;
+        let result = SeedResult { seed: self.seed, test_accuracy, validation_accuracy, best_epoch, angles_deg, stopped_early };
+        // Nothing is left to be stopped.
+        let _ = listen(Event::Finished(&result));
+        Ok(result)
+    }
+
+    fn model(&self) -> Model {
+        let topology: Topology = self.engine.topology().clone();
+        let preprocessing = Some((self.standardizer.mean().to_vec(), self.standardizer.scale().to_vec()));
+        Model { topology, parameters: self.parameters.clone(), preprocessing }
+    }
+}
+
+fn summed_loss(loss: Loss, logits: &[f32], batch: &Batch<f32>) -> f64 {
+    let classes = logits.len() / batch.len();
+    logits.chunks(classes).zip(batch.targets.chunks(classes)).map(|(z, y)| loss.value(z, y)).sum()
+}
+
+/// How many samples have their largest output at their label; of equal outputs the first counts.
+fn count_right(logits: &[f32], labels: &[u32]) -> usize {
+    let classes = logits.len() / labels.len();
+    let first_largest = |z: &[f32]| (0..z.len()).fold(0, |best, i| if z[i] > z[best] { i } else { best });
+    logits.chunks(classes).zip(labels).filter(|(z, label)| first_largest(z) == **label as usize).count()
+}

@@ -1,0 +1,96 @@
+//! What must hold whatever the numbers are.
+
+use dualprop::base::Named;
+use dualprop::compute::{Activation, Loss, Pool};
+use dualprop::inference::{Engine, Inference, Nudge, PlanOptions, Predictor, Rule, Schedule};
+
+use crate::setup::{Problem, gradients, outcome, relative_distance};
+
+fn forward(rule: Rule, passes: usize) -> Inference {
+    Inference { schedule: Schedule::Forward, passes, ..Inference::new(rule, 0.5, Loss::CrossEntropy) }
+}
+
+#[test]
+fn at_alpha_zero_and_one_the_means_of_dp_transpose_are_the_forward_states_to_the_bit() {
+    for (name, activation) in Activation::ALL {
+        let problem = Problem::new(&[9, 12, 11, 6], *activation, 5, 4);
+        let at_rest = problem.settled::<f32>(&forward(Rule::backprop(), 1));
+        for alpha in [0.0, 1.0] {
+            let settled = problem.settled::<f32>(&forward(Rule::dp_transpose(alpha), 4));
+            for k in 1..3 {
+                assert_eq!(settled.mean(k), at_rest.mean(k), "{name}, alpha {alpha}, layer {k}");
+                assert!(settled.difference(k).iter().any(|&d| d != 0.0), "{name}, alpha {alpha}, layer {k}: nothing fed back");
+            }
+        }
+    }
+}
+
+#[test]
+fn dp_is_dp_transpose_at_alpha_one_half_with_the_same_nudge() {
+    let problem = Problem::new(&[9, 12, 11, 6], Activation::Relu, 5, 4);
+    for (name, nudge) in Nudge::ALL {
+        let settled = |rule| outcome(&problem.settled::<f64>(&Inference { nudge: *nudge, ..forward(rule, 7) }));
+        assert_eq!(settled(Rule::dp(0.5)), settled(Rule::dp_transpose(0.5)), "{name}");
+        assert_ne!(settled(Rule::dp(0.4)), settled(Rule::dp_transpose(0.4)), "{name}");
+    }
+}
+
+#[test]
+fn the_gradient_of_a_batch_is_the_mean_of_its_samples() {
+    let problem = Problem::new(&[9, 12, 11, 6], Activation::Tanh, 7, 4);
+    let (x, y) = problem.batch::<f64>(0);
+    for nudge in [Nudge::LinearisedFrozen, Nudge::LinearisedLive, Nudge::Proximal] {
+        let inference = Inference { nudge, ..forward(Rule::dp_transpose(0.3), 4) };
+        let whole = gradients(&problem.settled::<f64>(&inference));
+        let mut engine: Engine<f64> = problem.engine(&inference, PlanOptions::default(), 1);
+        let mut mean: Vec<Vec<f64>> = whole.iter().map(|g| vec![0.0; g.len()]).collect();
+        for (x, y) in x.chunks(9).zip(y.chunks(6)) {
+            engine.infer(&problem.parameters, x, y).unwrap();
+            for (sum, single) in mean.iter_mut().flatten().zip(gradients(&engine).into_iter().flatten()) {
+                *sum += single / 7.0;
+            }
+        }
+        // Only the order of sums differs.
+        assert!(relative_distance(&whole, &mean) < 1e-14, "{nudge:?}");
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    // Large enough that every loop is cut into several pieces.
+    let problem = Problem::new(&[70, 300, 150, 10], Activation::Relu, 97, 4);
+    let inference = Inference { nudge: Nudge::Proximal, ..forward(Rule::dp_transpose(0.3), 4) };
+    let (x, y) = problem.batch::<f32>(0);
+    let run = |threads| {
+        let mut engine: Engine<f32> = problem.engine(&inference, PlanOptions::default(), threads);
+        engine.infer(&problem.parameters.cast(), &x, &y).unwrap();
+        outcome(&engine)
+    };
+    let one = run(1);
+    for threads in [2, 3, 8] {
+        assert_eq!(run(threads), one, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_predictor_gives_the_logits_of_the_engine_to_the_bit() {
+    let problem = Problem::new(&[9, 12, 11, 6], Activation::Sigmoid, 7, 4);
+    let engine = problem.settled::<f32>(&forward(Rule::dp(0.5), 3));
+    let mut predictor = Predictor::new(&problem.topology, 7, &Pool::new(2).unwrap());
+    let logits = predictor.predict(&problem.parameters.cast(), &problem.batch::<f32>(0).0).unwrap();
+    assert_eq!(logits, engine.logits());
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_refused() {
+    let problem = Problem::new(&[9, 12, 6], Activation::Relu, 4, 4);
+    let mut engine: Engine<f32> = problem.engine(&forward(Rule::dp(0.5), 1), PlanOptions::default(), 1);
+    let parameters = problem.parameters.cast();
+    let message = |result: dualprop::Result<()>| result.expect_err("must be refused").to_string();
+    assert_eq!(message(engine.infer(&parameters, &[0.0; 10], &[0.0; 6])), "the input has shape [10], expected [0, 9]");
+    assert!(message(engine.infer(&parameters, &[0.0; 18], &[0.0; 6])).contains("the targets has shape [6], expected [2, 6]"));
+    assert!(message(engine.infer(&parameters, &[0.0; 45], &[0.0; 30])).contains("batches of 1 to 4 samples"));
+    assert!(message(engine.infer(&parameters, &[], &[])).contains("batch = 0"));
+    let other = Problem::new(&[9, 11, 6], Activation::Relu, 4, 4);
+    assert!(message(engine.infer(&other.parameters.cast(), &[0.0; 9], &[0.0; 6])).contains("parameter 0"));
+}
