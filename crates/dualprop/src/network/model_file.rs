@@ -60,7 +60,7 @@ impl Model {
             check_values(name, values)
                 .map_err(|problem| Error::Write { path: path.into(), source: std::io::Error::other(problem) })?;
         }
-        let layers: Vec<String> = self.topology.layers().iter().map(|layer| layer_text(*layer)).collect();
+        let layers: Vec<String> = self.topology.layers().iter().map(Layer::to_string).collect();
         let json = |value: serde_json::Value| value.to_string();
         let metadata = BTreeMap::from([
             ("format", FORMAT.to_string()),
@@ -86,18 +86,6 @@ type Flaw = String;
 
 fn extents(input: Shape) -> [usize; 3] {
     [input.height, input.width, input.channels]
-}
-
-fn layer_text(layer: Layer) -> String {
-    match layer {
-        Layer::Dense { neurons } => format!("dense {neurons}"),
-    }
-}
-
-fn parse_layer(text: &str) -> Option<Layer> {
-    let neurons = text.strip_prefix("dense ")?.parse().ok()?;
-    // Only as it is written: "dense +8" and "dense 08" are parsed as well, but nobody meant them.
-    Some(Layer::Dense { neurons }).filter(|layer| layer_text(*layer) == text)
 }
 
 /// What both directions demand of a tensor's values.
@@ -187,8 +175,8 @@ fn parse_topology(metadata: &HashMap<String, String>) -> std::result::Result<Top
     let text = field("layers")?;
     let expected = "a list such as [\"dense 128\", \"dense 10\"]";
     let layers: Vec<String> = serde_json::from_str(text).map_err(|_| wrong("layers", text, expected))?;
-    let layers: Option<Vec<Layer>> = layers.iter().map(|layer| parse_layer(layer)).collect();
-    let layers = layers.ok_or_else(|| wrong("layers", text, expected))?;
+    let layers: Result<Vec<Layer>> = layers.iter().map(|layer| Layer::parse("metadata `layers`", layer)).collect();
+    let layers = layers.map_err(|error| error.to_string())?;
     let activation = Activation::parse(field("activation")?).map_err(|error| format!("metadata `activation`: {error}"))?;
     Topology::new(Shape::image(height, width, channels), layers, activation).map_err(|error| error.to_string())
 }
@@ -337,7 +325,6 @@ mod tests {
             (r#"[\"dense 2\",\"dense 2\"]"#, "dense 2", "metadata `layers` is `dense 2`, expected a list such as"),
             (r#"[\"dense 2\",\"dense 2\"]"#, r#"[\"dense 2\"]"#, "unexpected tensor `bias.1`; expected kernel.0 to kernel.0"),
             (r#"\"dense 2\"]"#, r#"\"dense 2\",\"dense 9\"]"#, "tensor `kernel.2` is missing, expected one of shape [2, 9]"),
-            (r#"\"dense 2\"]"#, r#"\"dense 02\"]"#, "metadata `layers`"),
             (r#"\"dense 2\"]"#, r#"\"dense two\"]"#, "metadata `layers`"),
             (r#"\"dense 2\"]"#, r#"\"conv 2\"]"#, "metadata `layers`"),
             (r#"\"dense 2\"]"#, r#"\"dense 99999999999999999999\"]"#, "metadata `layers`"),

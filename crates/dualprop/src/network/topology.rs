@@ -1,5 +1,7 @@
 //! The shape of a network: its layers, the extents of its states, and the names of its parameters.
 
+use std::fmt;
+
 use crate::base::{Error, Result};
 use crate::compute::{Activation, ParameterId};
 
@@ -47,6 +49,31 @@ pub enum Layer {
         /// Neurons of the layer.
         neurons: usize,
     },
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Layer::Dense { neurons } => write!(out, "dense {neurons}"),
+        }
+    }
+}
+
+impl Layer {
+    /// The layer that recipes and model files write as this text: `dense N`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for any other text; `field` says where it stands.
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
+        let wrong = |problem| Error::setting(field, format!("{text:?}"), problem);
+        match text.split_whitespace().collect::<Vec<_>>()[..] {
+            ["dense", neurons] => match neurons.parse() {
+                Ok(neurons) if neurons > 0 => Ok(Layer::Dense { neurons }),
+                _ => Err(wrong("expected a number of neurons above 0 after `dense`")),
+            },
+            _ => Err(wrong("expected a layer such as \"dense 128\"")),
+        }
+    }
 }
 
 /// A feed-forward chain of layers k = 1..L over an input s₀; f acts on layers 1..L−1, the output layer is linear.

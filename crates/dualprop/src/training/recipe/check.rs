@@ -29,7 +29,9 @@ impl RecipeParams {
     /// [`Error::Setting`] or [`Error::Unknown`], naming the first wrong value and what would be right.
     pub fn check(mut self) -> Result<Recipe> {
         self.check_ranges()?;
-        let layers = self.network.layers.iter().enumerate().map(|(i, text)| parse_layer(i, text)).collect::<Result<Vec<_>>>()?;
+        let texts = self.network.layers.iter().enumerate();
+        let layers: Vec<Layer> =
+            texts.map(|(i, text)| Layer::parse(&format!("network.layers[{i}]"), text)).collect::<Result<_>>()?;
         if layers.is_empty() {
             return Err(Error::setting("network.layers", "[]", "a network needs at least one layer, the output"));
         }
@@ -213,19 +215,6 @@ impl Recipe {
     /// Settings that are valid but rarely meant.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
-    }
-}
-
-/// `dense N`
-fn parse_layer(index: usize, text: &str) -> Result<Layer> {
-    let wrong = |problem: &str| Error::setting(format!("network.layers[{index}]"), format!("{text:?}"), problem);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    match words[..] {
-        ["dense", neurons] => match neurons.parse() {
-            Ok(neurons) if neurons > 0 => Ok(Layer::Dense { neurons }),
-            _ => Err(wrong("expected a number of neurons above 0 after `dense`")),
-        },
-        _ => Err(wrong("expected \"dense N\"")),
     }
 }
 
