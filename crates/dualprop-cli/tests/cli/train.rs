@@ -126,6 +126,8 @@ fn wrong_input_is_refused_with_exit_code_2_and_leaves_nothing() {
         (&["train", "--set", "network.layers=['dense 8']"], "must be \"dense 10\""),
         (&["train", "--set", "training.batch_size=5000"], "there are only 1078 training samples"),
         (&["train", "--set", "data.test=0.0001"], "data.test"),
+        (&["train", "--set", "network.layers=['dense 999999999', 'dense 10']"], "MiB of memory"),
+        (&["train", "--set", "learning.passes=9999999999"], "expected at most"),
         (&["train", "--name", "a/b"], "expected a plain folder name"),
         (&["train", "--force"], "--name"),
         (&["--nonsense"], "--nonsense"),

@@ -81,6 +81,18 @@ pub enum Error {
         /// What to make smaller.
         remedy: &'static str,
     },
+    /// More memory would be needed than there is.
+    #[error("{what} would need {needed} MiB of memory, and {available} MiB are available; {remedy}")]
+    Memory {
+        /// What would need it.
+        what: String,
+        /// How much, in MiB.
+        needed: u64,
+        /// How much there is, in MiB.
+        available: u64,
+        /// What to make smaller.
+        remedy: &'static str,
+    },
     /// The operating system refused threads.
     #[error("cannot start {threads} threads: {problem}; ask for fewer")]
     Threads {

@@ -2,6 +2,7 @@
 
 mod error;
 pub mod file;
+pub mod memory;
 mod named;
 pub mod random;
 mod real;

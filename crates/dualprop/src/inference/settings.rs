@@ -39,6 +39,9 @@ impl Named for PoolRouting {
     const ALL: &'static [(&'static str, Self)] = &[("mean", PoolRouting::Mean), ("plus", PoolRouting::Plus)];
 }
 
+/// The most layer updates of one inference, passes times layers: a plan lists every one of them.
+const MOST_UPDATES: usize = 1 << 16;
+
 /// Rule, nudge, schedule and loss of an inference; checked against a network by [`Inference::check`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inference {
@@ -95,6 +98,10 @@ impl Inference {
         }
         if self.passes == 0 {
             return Err(Error::setting("learning.passes", 0, "expected at least one pass"));
+        }
+        if self.passes > MOST_UPDATES / depth {
+            let problem = format!("expected at most {} for {depth} layers", MOST_UPDATES / depth);
+            return Err(Error::setting("learning.passes", self.passes, problem));
         }
         if self.nudge_from_pass == 0 || self.nudge_from_pass > self.passes {
             let problem = format!("expected a pass from 1 to passes = {}", self.passes);
@@ -185,6 +192,7 @@ mod tests {
             (Inference { beta: 0.0, ..base() }, "learning.beta"),
             (Inference { beta: f64::INFINITY, ..base() }, "learning.beta"),
             (Inference { passes: 0, ..base() }, "learning.passes"),
+            (Inference { passes: usize::MAX, ..base() }, "learning.passes"),
             (Inference { nudge_from_pass: 2, ..base() }, "learning.nudge_from_pass"),
             (Inference { nudge_from_pass: 3, passes: 3, schedule: Schedule::Backward, ..base() }, "learning.schedule"),
             (inference(Rule { output_alpha: Some(0.2), ..Rule::dp(0.5) }), "learning.output_alpha"),

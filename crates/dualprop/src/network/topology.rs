@@ -76,6 +76,9 @@ impl Layer {
     }
 }
 
+/// The most parameters of a network: a few copies of them in f64 are still counted in bytes without overflow.
+const MOST_ELEMENTS: usize = isize::MAX as usize / 256;
+
 /// A feed-forward chain of layers k = 1..L over an input s₀; f acts on layers 1..L−1, the output layer is linear.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Topology {
@@ -101,10 +104,14 @@ impl Topology {
             let field = if empty == 0 { "network input".to_string() } else { format!("network.layers[{}]", empty - 1) };
             return Err(Error::setting(field, 0, "a layer needs at least one neuron, and no more than memory can address"));
         }
-        let addressable = |pair: &[usize]| pair[0].checked_mul(pair[1]).is_some_and(|n| n <= isize::MAX as usize / 8);
-        if let Some(k) = widths.windows(2).position(|pair| !addressable(pair)) {
-            let size = format!("{} x {}", widths[k], widths[k + 1]);
-            return Err(Error::setting(format!("kernel.{k}"), size, "more elements than memory can address"));
+        let mut total = widths[0];
+        for (k, pair) in widths.windows(2).enumerate() {
+            let elements = pair[0].checked_mul(pair[1]).and_then(|kernel| kernel.checked_add(pair[1]));
+            let sum = elements.and_then(|elements| elements.checked_add(total)).filter(|sum| *sum <= MOST_ELEMENTS);
+            total = sum.ok_or_else(|| {
+                let size = format!("{} x {}", pair[0], pair[1]);
+                Error::setting(format!("kernel.{k}"), size, "with it the network has more elements than memory can address")
+            })?;
         }
         Ok(Topology { input, layers, activation })
     }
@@ -172,5 +179,41 @@ impl Topology {
     /// Total number of trainable numbers.
     pub fn parameter_count(&self) -> usize {
         self.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topology_names_its_parameters_and_states() {
+        let layers = vec![Layer::Dense { neurons: 5 }, Layer::Dense { neurons: 3 }];
+        let topology = Topology::new(Shape::image(4, 2, 3), layers, Activation::Tanh).unwrap();
+        let expected = [("kernel.0", vec![24, 5]), ("bias.0", vec![5]), ("kernel.1", vec![5, 3]), ("bias.1", vec![3])];
+        assert_eq!(topology.parameters(), expected.map(|(name, shape)| (name.to_string(), shape)));
+        assert_eq!((topology.parameter_count(), topology.depth(), topology.outputs()), (143, 2, 3));
+        assert_eq!(topology.parameters()[topology.bias(2).0].0, "bias.1");
+        assert_eq!((topology.state(0).batched(7), topology.state(1).batched(7)), (vec![7, 4, 2, 3], vec![7, 5]));
+    }
+
+    #[test]
+    fn networks_that_cannot_be_are_refused() {
+        let message = |input: Shape, widths: &[usize]| Topology::mlp(input, widths, Activation::Relu).unwrap_err().to_string();
+        assert!(message(Shape::flat(3), &[]).starts_with("network.layers = []"));
+        assert!(message(Shape::flat(0), &[2]).starts_with("network input = 0"));
+        assert!(message(Shape::image(usize::MAX, 2, 1), &[2]).starts_with("network input = 0"));
+        assert!(message(Shape::flat(3), &[2, 0]).starts_with("network.layers[1] = 0"));
+        assert!(message(Shape::flat(1 << 40), &[1 << 40]).starts_with("kernel.0 = 1099511627776 x"));
+        assert!(message(Shape::flat(1), &[1 << 53, 1, 1 << 53]).starts_with("kernel.2 = "));
+    }
+
+    #[test]
+    fn layers_are_read_as_they_are_written() {
+        let layer = Layer::Dense { neurons: 12 };
+        assert_eq!(Layer::parse("layer", &layer.to_string()).unwrap(), layer);
+        for text in ["dense", "dense 0", "dense -1", "dense x", "conv 3", "", "dense 1 2"] {
+            assert!(Layer::parse("layer", text).unwrap_err().to_string().starts_with("layer = "), "{text}");
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::analysis::align;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, memory};
 use crate::compute::{Loss, Pool};
 use crate::data::{Batch, Dataset, Split, Standardizer, digits, epoch_order};
-use crate::inference::{Engine, Inference, Predictor, Rule};
+use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule};
 use crate::learning::{Optimizer, Rate};
 use crate::network::{Model, Parameters, Topology, initialize};
 
@@ -115,6 +115,9 @@ impl Trainer {
         let topology = recipe.topology(dataset.input, dataset.classes)?;
         let inference = recipe.inference(seed);
         let like_backprop = Inference::new(Rule::backprop(), inference.beta, inference.loss);
+        let compile = |inference| Plan::compile(&topology, inference, PlanOptions::default());
+        let (plan, backprop_plan) = (compile(&inference)?, compile(&like_backprop)?);
+        check_memory(&topology, [&plan, &backprop_plan], batch_size)?;
         let (kernels, biases) = recipe.initializers();
         Ok(Trainer {
             seed,
@@ -123,8 +126,8 @@ impl Trainer {
             rate: recipe.rate((split.train.len() / batch_size) as u64)?,
             parameters: initialize(&topology, kernels, biases, seed),
             optimizer: Optimizer::new(recipe.optimizer(), &topology),
-            engine: Engine::compile(&topology, &inference, batch_size, pool)?,
-            backprop: Engine::compile(&topology, &like_backprop, batch_size, pool)?,
+            engine: Engine::new(&topology, &inference, plan, batch_size, pool),
+            backprop: Engine::new(&topology, &like_backprop, backprop_plan, batch_size, pool),
             predictor: Predictor::new(&topology, EVALUATION_BATCH, pool),
             batch: Batch::new(),
             dataset,
@@ -282,6 +285,25 @@ impl Trainer {
         let topology: Topology = self.engine.topology().clone();
         let preprocessing = Some((self.standardizer.mean().to_vec(), self.standardizer.scale().to_vec()));
         Model { topology, parameters: self.parameters.clone(), preprocessing }
+    }
+}
+
+/// That everything which a training holds at once fits into the memory that there is.
+fn check_memory(topology: &Topology, plans: [&Plan; 2], batch_size: usize) -> Result<()> {
+    const F32: usize = size_of::<f32>();
+    let neurons: usize = (0..=topology.depth()).map(|k| topology.state(k).neurons()).sum();
+    // The parameters, two moments of the optimiser, the best parameters, and a copy in the file that keeps them.
+    let parameters = (5 * F32) as u64 * topology.parameter_count() as u64;
+    let evaluation = (2 * F32 * EVALUATION_BATCH) as u64 * neurons as u64;
+    let needed = plans.iter().map(|plan| plan.memory(batch_size, F32)).sum::<u64>() + parameters + evaluation;
+    match memory::available() {
+        Some(available) if needed > available => Err(Error::Memory {
+            what: "this training".into(),
+            needed: needed >> 20,
+            available: available >> 20,
+            remedy: "choose smaller layers or a smaller training.batch_size",
+        }),
+        _ => Ok(()),
     }
 }
 

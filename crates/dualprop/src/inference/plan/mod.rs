@@ -121,9 +121,9 @@ impl Plan {
 
     /// Bytes that an engine reserves for the states of `samples` samples and the gradients, `element` bytes a number.
     pub fn memory(&self, samples: usize, element: usize) -> u64 {
-        let states: usize = self.program.buffers.iter().sum();
-        let parameters: usize = self.program.parameters.iter().map(|shape| shape.iter().product::<usize>()).sum();
-        (element * (states * samples + parameters)) as u64
+        let states: u64 = self.program.buffers.iter().map(|&width| width as u64).sum();
+        let parameters: u64 = self.program.parameters.iter().map(|shape| shape.iter().product::<usize>() as u64).sum();
+        element as u64 * states.saturating_mul(samples as u64).saturating_add(parameters)
     }
 
     pub(super) fn layout(&self) -> &Layout {

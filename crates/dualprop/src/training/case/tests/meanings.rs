@@ -167,3 +167,17 @@ fn a_case_that_diverges_is_traced_and_says_so() {
     let trace = trace::<f64>(&draft.read().unwrap(), TraceOptions::default(), &Pool::new(1).unwrap()).unwrap();
     assert!(trace.warnings().iter().any(|text| text.starts_with("logits has")), "{:?}", trace.warnings());
 }
+
+/// What is proved redundant is so for finite states only: one sweep leaves Δ₂ = 0, and 0·∞ is not 0. So it can be seen that
+/// a naive trace leaves nothing out.
+#[test]
+fn a_naive_trace_carries_out_what_is_redundant_for_finite_states() {
+    let infinite = plain().poked("x", 0, 1e308f64.to_le_bytes()).poked("kernel.0", 0, 1e308f64.to_le_bytes());
+    let case = infinite.set("schedule", "fwK").set("passes", "1").read().unwrap();
+    let gradient = |naive| {
+        let options = TraceOptions { naive, ..TraceOptions::default() };
+        trace::<f64>(&case, options, &Pool::new(1).unwrap()).unwrap().tensors()["grad_kernel.1"].data().to_vec()
+    };
+    assert!(gradient(false).iter().all(|x| *x == 0.0));
+    assert!(gradient(true).iter().any(|x| x.is_nan()));
+}
