@@ -58,6 +58,14 @@ impl PerLayer {
         }
     }
 
+    /// The number of the last hidden layer, if there is one.
+    fn last(&self) -> Option<f64> {
+        match self {
+            PerLayer::Uniform(value) => Some(*value),
+            PerLayer::Each(values) => values.last().copied(),
+        }
+    }
+
     /// Checks the count and each value.
     fn check(&self, field: &str, hidden: usize, valid: impl Fn(f64) -> bool, range: &str) -> Result<()> {
         let values = match self {
@@ -98,7 +106,7 @@ pub struct Rule {
     pub alpha: PerLayer,
     /// α_f of the general rule; none for the others, which derive it from α.
     pub alpha_feedback: Option<PerLayer>,
-    /// α of the output layer, where it is not that of a uniform hidden α.
+    /// α of the output layer, where it is not that of the last hidden layer.
     pub output_alpha: Option<f64>,
     /// g_k, the gain of what is fed back into hidden layer k.
     pub gain: PerLayer,
@@ -154,15 +162,11 @@ impl Rule {
         DyadWeights { alpha, w_plus: gain * w_plus, w_minus: gain * w_minus, limit: self.kind == RuleKind::Backprop }
     }
 
-    /// The weights of the output nudge of strength β.
+    /// The weights of the output nudge of strength β: (u, d) as (w⁺, w⁻), from the output's own α.
     pub fn nudge_weights(&self, beta: f64) -> NudgeWeights {
-        let uniform = |values: &PerLayer| match values {
-            PerLayer::Uniform(value) => Some(*value),
-            PerLayer::Each(_) => None,
-        };
-        // `check` refuses a rule that leaves this open where it matters.
-        let alpha = self.output_alpha.or(uniform(&self.alpha)).unwrap_or(0.5);
-        let alpha_feedback = self.alpha_feedback.as_ref().and_then(uniform);
+        // A network without hidden layers has no other α; symmetric is as good as any.
+        let alpha = self.output_alpha.or(self.alpha.last()).unwrap_or(0.5);
+        let alpha_feedback = self.alpha_feedback.as_ref().and_then(PerLayer::last);
         let (u, d) = self.feedback_weights(alpha, alpha_feedback);
         NudgeWeights { alpha, u, d, beta }
     }
@@ -244,6 +248,19 @@ mod tests {
             assert_eq!(Rule::dp(alpha).asymmetry(1), (1.0 - 2.0 * alpha).abs());
             assert_eq!(Rule::dp_transpose(alpha).asymmetry(1), 0.0);
         }
+    }
+
+    #[test]
+    fn the_output_has_the_last_hidden_alpha_or_its_own() {
+        let each = Rule { alpha: PerLayer::Each(vec![0.1, 0.3]), ..Rule::dp_transpose(0.0) };
+        let own = Rule { output_alpha: Some(0.9), ..each.clone() };
+        let weights = |rule: &Rule| {
+            let w = rule.nudge_weights(0.5);
+            (w.alpha, w.u, w.d, w.beta)
+        };
+        assert_eq!((weights(&each), weights(&own)), ((0.3, 0.7, 0.3, 0.5), (0.9, 1.0 - 0.9, 0.9, 0.5)));
+        let general = Rule { alpha_feedback: Some(PerLayer::Each(vec![0.0, 0.25])), ..Rule::general(1.0, 0.0) };
+        assert_eq!(weights(&general), (1.0, 0.75, 0.25, 0.5));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::base::{Error, Named, Result};
 use crate::compute::Loss;
 
-use super::{Nudge, PerLayer, Rule, RuleKind, Schedule};
+use super::{Nudge, Rule, RuleKind, Schedule};
 
 /// The states from which an inference starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,8 +127,9 @@ impl Inference {
 
     fn check_nudge(&self) -> Result<Vec<String>> {
         if self.nudge != Nudge::Proximal {
-            return match (self.rule.output_alpha, &self.rule.alpha) {
-                (Some(output), PerLayer::Uniform(alpha)) if output != *alpha => {
+            let inherited = Rule { output_alpha: None, ..self.rule.clone() }.nudge_weights(self.beta).alpha;
+            return match self.rule.output_alpha {
+                Some(output) if output != inherited => {
                     let problem = format!(
                         "the nudge `{}` gives the output difference -beta*g whatever output_alpha is; \
                          use the nudge `proximal`, or leave output_alpha out",
@@ -142,13 +143,6 @@ impl Inference {
         if self.rule.kind == RuleKind::Backprop {
             let problem = "backpropagation follows the gradient of the loss; use `linearised_frozen`";
             return Err(Error::setting("learning.nudge", self.nudge.name(), problem));
-        }
-        let ambiguous = |values: &Option<PerLayer>| matches!(values, Some(PerLayer::Each(_)));
-        let alpha_open = matches!(self.rule.alpha, PerLayer::Each(_)) && self.rule.output_alpha.is_none();
-        if alpha_open || ambiguous(&self.rule.alpha_feedback) {
-            let problem = "alpha differs between layers, so that the proximal nudge needs an output_alpha, and the rule \
-                           `general` one alpha_feedback for all layers";
-            return Err(Error::setting("learning.output_alpha", "none", problem));
         }
         self.check_proximal()
     }

@@ -3,6 +3,7 @@
 mod initializer;
 mod model_file;
 mod parameters;
+pub(crate) mod tensor_file;
 mod topology;
 
 pub use initializer::{BiasInitializer, Initializer, initialize};

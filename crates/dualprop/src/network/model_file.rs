@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, Metadata, TensorView};
+use safetensors::tensor::{Dtype, Metadata};
 
 use crate::base::{Error, Named, Result, file};
 use crate::compute::{Activation, Tensor};
 
-use super::{Layer, Parameters, Shape, Topology};
+use super::{Layer, Parameters, Shape, Topology, tensor_file};
 
 /// The format that [`Model::save`] writes and [`Model::load`] reads; any change to the layout counts it up.
 pub const FORMAT: u32 = 1;
@@ -68,7 +68,10 @@ impl Model {
             ("layers", json(layers.into())),
             ("activation", self.topology.activation().name().to_string()),
         ]);
-        file::write_atomic(path, &serialize(&metadata, &tensors))
+        let metadata = metadata.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let entries = tensors.iter().map(|(name, (shape, values))| (*name, shape.as_slice(), bytes(values)));
+        file::write_atomic(path, &tensor_file::join(&metadata, Dtype::F32, entries))
     }
 
     /// Reads a model.
@@ -77,7 +80,7 @@ impl Model {
     /// [`Error::Read`] if the file cannot be read; [`Error::Malformed`], with the field and what was expected, for
     /// everything else that can be wrong with it: it is never trusted, and nothing larger than itself is allocated.
     pub fn load(path: &Path) -> Result<Self> {
-        parse(&file::read(path)?, &|problem| Error::malformed(path, problem))
+        parse(path, &file::read(path)?)
     }
 }
 
@@ -99,46 +102,9 @@ fn check_values(name: &str, values: &[f32]) -> std::result::Result<(), Flaw> {
     }
 }
 
-/// The bytes of a safetensors file. The library takes the metadata as a `HashMap` and writes it in that map's order,
-/// another one every time; so it writes the tensors only, and the sorted metadata goes in front of its header.
-fn serialize(metadata: &BTreeMap<&str, String>, tensors: &BTreeMap<&str, (Vec<usize>, &[f32])>) -> Vec<u8> {
-    let bytes: Vec<Vec<u8>> = tensors.values().map(|(_, x)| x.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
-    let views = tensors.iter().zip(&bytes).map(|((name, (shape, _)), bytes)| {
-        (name, TensorView::new(Dtype::F32, shape.clone(), bytes).expect("checked: as many elements as the shape says"))
-    });
-    let plain = safetensors::serialize(views, None).expect("a header of a few names is far below the library's limit");
-    let (header, data) = split(&plain).expect("the library writes well-formed files");
-    let metadata = serde_json::to_string(metadata).expect("strings are always JSON");
-    let tensors = header.trim_end().strip_prefix('{').expect("a header is a JSON object");
-    let mut header = format!("{{\"__metadata__\":{metadata},{tensors}");
-    // As the library does: the data start at a multiple of 8 bytes.
-    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
-}
-
-/// Header and data of a safetensors file.
-fn split(bytes: &[u8]) -> std::result::Result<(&str, &[u8]), Flaw> {
-    let (length, rest) = bytes
-        .split_first_chunk::<8>()
-        .ok_or_else(|| format!("the file has {} bytes, expected at least the 8 that give the header's length", bytes.len()))?;
-    let length = u64::from_le_bytes(*length);
-    let (header, data) = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length)).ok_or_else(|| {
-        let rest = rest.len();
-        format!("the header's length is given as {length} bytes, but {rest} follow; it is truncated or not a safetensors file")
-    })?;
-    let header = std::str::from_utf8(header).map_err(|error| format!("the header is not text: {error}"))?;
-    Ok((header, data))
-}
-
-fn parse(bytes: &[u8], flawed: &dyn Fn(Flaw) -> Error) -> Result<Model> {
-    let (header, data) = split(bytes).map_err(flawed)?;
-    // Not `SafeTensors::deserialize`: it adds the given offsets without a check for overflow. Parsing the header alone
-    // checks names, types, shapes and offsets against each other, which leaves their end to be compared with the file's.
-    let header: Metadata = serde_json::from_str(header).map_err(|error| flawed(format!("the header is malformed: {error}")))?;
-    if header.data_len() != data.len() {
-        let (expected, found) = (header.data_len(), data.len());
-        return Err(flawed(format!("the tensors have {expected} bytes, but the file holds {found}: it is truncated or damaged")));
-    }
+fn parse(path: &Path, bytes: &[u8]) -> Result<Model> {
+    let flawed = |problem: Flaw| Error::malformed(path, problem);
+    let (header, data) = tensor_file::split(path, bytes)?;
     let topology = parse_topology(header.metadata().as_ref().unwrap_or(&HashMap::new())).map_err(flawed)?;
     let mut shapes: HashMap<String, Vec<usize>> = topology.parameters().into_iter().collect();
     let standardised = [MEAN, SCALE].iter().any(|name| header.info(name).is_some());
@@ -216,13 +182,20 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/format-1.safetensors")
     }
 
+    /// The text of the header and the data.
+    fn halves(bytes: &[u8]) -> (&str, &[u8]) {
+        let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
+        let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+        (std::str::from_utf8(header).unwrap(), data)
+    }
+
     fn saved(model: &Model) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
         model.save(&path).unwrap();
         assert_eq!(Model::load(&path).unwrap(), *model);
         let bytes = file::read(&path).unwrap();
-        assert_eq!(split(&bytes).unwrap().0.len() % 8, 0, "the data are not aligned");
+        assert_eq!(halves(&bytes).0.len() % 8, 0, "the data are not aligned");
         bytes
     }
 
@@ -286,7 +259,7 @@ mod tests {
     /// The example's file with one text of its header replaced, or with the data changed.
     fn flaw(change: impl FnOnce(&str, &mut Vec<u8>) -> String) -> String {
         let bytes = file::read(&old_file()).unwrap();
-        let (header, data) = split(&bytes).unwrap();
+        let (header, data) = halves(&bytes);
         let mut data = data.to_vec();
         let header = change(header, &mut data);
         let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat();
@@ -330,11 +303,11 @@ mod tests {
             (r#"\"dense 2\"]"#, r#"\"dense 99999999999999999999\"]"#, "metadata `layers`"),
             (r#""input.mean""#, r#""input.men""#, "unexpected tensor `input.men`"),
             (r#""bias.0":{"dtype":"F32""#, r#""bias.0":{"dtype":"I32""#, "tensor `bias.0` is of type I32, expected F32"),
-            (r#""bias.0":{"dtype":"F32""#, r#""bias.0":{"dtype":"F64""#, "the header is malformed: invalid shape"),
+            (r#""bias.0":{"dtype":"F32""#, r#""bias.0":{"dtype":"F64""#, "its header is malformed: invalid shape"),
             (r#""shape":[3,2]"#, r#""shape":[2,3]"#, "tensor `kernel.0` has shape [2, 3], expected [3, 2]"),
-            (r#""shape":[3,2]"#, r#""shape":[6000000000,6000000000]"#, "the header is malformed: overflow"),
-            (r#""data_offsets":[0,8]"#, r#""data_offsets":[0,80]"#, "the header is malformed: invalid shape"),
-            (r#"{"__metadata__""#, r#"["__metadata__""#, "the header is malformed"),
+            (r#""shape":[3,2]"#, r#""shape":[6000000000,6000000000]"#, "its header is malformed: overflow"),
+            (r#""data_offsets":[0,8]"#, r#""data_offsets":[0,80]"#, "its header is malformed: invalid shape"),
+            (r#"{"__metadata__""#, r#"["__metadata__""#, "its header is malformed"),
         ] {
             let text = flaw(|header, _| {
                 assert!(header.contains(from), "`{from}` is not in the header: {header}");
@@ -346,7 +319,7 @@ mod tests {
         }
         assert!(failures.is_empty(), "{failures:#?}");
         let text = flaw(|_, _| r#"{"kernel.0":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#.into());
-        assert!(text.contains("the tensors have 0 bytes, but the file holds"), "{text}");
+        assert!(text.contains("its tensors have 0 bytes, but 80 are there"), "{text}");
     }
 
     #[test]
@@ -358,7 +331,7 @@ mod tests {
         });
         let header = format!("{{{}}}", tensors.collect::<Vec<_>>().join(","));
         let text = flaw_of(&[&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat());
-        assert!(text.contains("but the file holds 0: it is truncated or damaged"), "{text}");
+        assert!(text.contains("but 0 are there: it is truncated or damaged"), "{text}");
     }
 
     #[test]
@@ -375,9 +348,9 @@ mod tests {
         });
         assert!(text.contains("truncated or damaged"), "{text}");
         let text = flaw_of(&u64::MAX.to_le_bytes());
-        assert!(text.contains("the header's length is given as 18446744073709551615 bytes, but 0 follow"), "{text}");
+        assert!(text.contains("its header should have 18446744073709551615 bytes, but only 0 follow"), "{text}");
         let text = flaw_of(&[&2u64.to_le_bytes()[..], &[0xff, 0xfe]].concat());
-        assert!(text.contains("the header is not text"), "{text}");
+        assert!(text.contains("its header is malformed"), "{text}");
         assert!(matches!(Model::load(Path::new("no/such/file")), Err(Error::Read { .. })));
     }
 

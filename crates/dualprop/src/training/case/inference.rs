@@ -19,9 +19,6 @@ const SCHEDULES: [(&str, Schedule); 8] = [
     ("random", Schedule::Random),
 ];
 
-/// The most layer updates of one inference, passes times layers: a plan lists every one of them.
-const MOST_UPDATES: u64 = 1 << 16;
-
 /// The most power iterations of one damping coefficient.
 const MOST_ITERATIONS: u64 = 100_000;
 
@@ -61,7 +58,7 @@ pub(super) fn inference(settings: &mut Settings, depth: usize, damping: Option<V
         beta: settings.required("beta", &NUMBER)?,
         loss: settings.choice("loss", Loss::ALL)?,
         schedule,
-        passes: passes(settings, depth)?,
+        passes: whole(settings.required("passes", &COUNT)?),
         start: settings.optional_choice("start", &starts.collect::<Vec<_>>())?.unwrap_or(Start::Forward),
         nudge_from_pass: settings.optional("nudge_from_pass", &COUNT)?.map_or(1, whole),
         divide_gain: settings.optional("divide_gain", &FLAG)?.unwrap_or(true),
@@ -80,16 +77,6 @@ pub(super) fn inference(settings: &mut Settings, depth: usize, damping: Option<V
 /// A count for an index; one too large for an index is too large for every range that follows.
 fn whole(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
-}
-
-fn passes(settings: &mut Settings, depth: usize) -> Result<usize> {
-    let passes = settings.required("passes", &COUNT)?;
-    let most = MOST_UPDATES / depth as u64;
-    match passes {
-        0 => Err(settings.wrong("passes", "expected at least one pass")),
-        passes if passes > most => Err(settings.wrong("passes", &format!("expected at most {most} for {depth} layers"))),
-        passes => Ok(whole(passes)),
-    }
 }
 
 fn rule(settings: &mut Settings, damping: Option<Vec<f64>>) -> Result<Rule> {

@@ -19,7 +19,6 @@
 //!
 //! A key or tensor that is unknown, or that nothing in the case makes use of, is an error.
 
-mod container;
 mod inference;
 mod output;
 mod read;

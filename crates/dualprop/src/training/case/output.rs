@@ -8,8 +8,9 @@ use safetensors::tensor::Dtype;
 use crate::base::{Named, Real, Result, file};
 use crate::compute::Tensor;
 use crate::inference::PoolRouting;
+use crate::network::tensor_file;
 
-use super::{Case, container};
+use super::Case;
 
 /// Named tensors, computed in f32 or f64, with the settings that led to them.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +67,14 @@ impl Trace {
 
     /// The safetensors file; the same trace gives the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        container::join(&self.metadata, &self.tensors, self.dtype)
+        let bytes = |tensor: &Tensor<f64>| -> Vec<u8> {
+            match self.dtype {
+                Dtype::F32 => tensor.data().iter().flat_map(|&x| (x as f32).to_le_bytes()).collect(),
+                _ => tensor.data().iter().flat_map(|x| x.to_le_bytes()).collect(),
+            }
+        };
+        let tensors = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape(), bytes(tensor)));
+        tensor_file::join(&self.metadata, self.dtype, tensors)
     }
 
     /// Writes the safetensors file.

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::base::{Real, Result, file};
 use crate::compute::Tensor;
 use crate::inference::Inference;
-use crate::network::{Parameters, Topology};
+use crate::network::{Parameters, Topology, tensor_file};
 
-use super::container;
 use super::inference::{check_size, inference, topology};
 use super::settings::{COUNT, Settings};
 use super::steps::{Training, training};
@@ -47,7 +46,7 @@ impl Case {
     /// [`Error::Malformed`](crate::Error::Malformed) for everything else that is wrong, both with the path, the key or
     /// tensor, and what was expected.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let (header, data) = container::split(path, bytes)?;
+        let (header, data) = tensor_file::split(path, bytes)?;
         let mut settings = Settings::new(path, header.metadata().as_ref().unwrap_or(&HashMap::new()))?;
         let topology = topology(&mut settings)?;
         let depth = topology.depth();

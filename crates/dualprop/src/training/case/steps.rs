@@ -13,25 +13,6 @@ pub(super) struct Training {
     pub(super) rate: Rate,
 }
 
-impl Training {
-    /// The rate by which a step, counted from 0, multiplies its update.
-    ///
-    /// In the authors' program optax evaluates a schedule in f32, also where it trains in f64: the 0.001 of the golden
-    /// training's first step is applied as 0.0010000020, that is −0.049 + 0.05 in f32. So is it here, which makes the
-    /// trained parameters agree to the last digits, where rates in f64 would leave 1e-8; `step_learning_rate` is the
-    /// schedule in f64, here as in the golden files. A constant is no schedule to optax and stays in f64.
-    pub(super) fn applied_rate(&self, step: u64) -> f64 {
-        let rate = match self.rate {
-            Rate::Constant(rate) => return rate,
-            Rate::WarmupCosine { first, peak, warmup_steps, .. } if step < warmup_steps => {
-                (first - peak) as f32 * (1.0 - step as f32 / warmup_steps as f32) + peak as f32
-            }
-            rate => rate.at(step) as f32,
-        };
-        f64::from(rate)
-    }
-}
-
 #[derive(Clone, Copy, PartialEq)]
 enum Optimizer {
     Sgd,

@@ -78,7 +78,7 @@ pub struct LearningParams {
     /// α_f of the rule `general`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha_feedback: Option<OneOrEach>,
-    /// α of the output layer, where it is another.
+    /// α of the output layer; left out: that of the last hidden layer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_alpha: Option<f64>,
     /// β

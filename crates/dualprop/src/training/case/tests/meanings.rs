@@ -132,18 +132,6 @@ fn a_training_is_what_its_keys_say() {
     assert_eq!(case.training, Some(Training { steps: 5, optimizer, rate }));
 }
 
-#[test]
-fn schedules_are_applied_in_f32_and_constants_in_f64() {
-    let training = |rate| Training { steps: 1, optimizer: OptimizerKind::Sgd { momentum: 0.0, weight_decay: 0.0 }, rate };
-    let schedule = Rate::WarmupCosine { first: 0.001, peak: 0.05, last: 0.01, warmup_steps: 2, decay_steps: 4 };
-    let applied = [0, 1, 2, 4].map(|step| training(schedule).applied_rate(step));
-    // -0.049 + 0.05 and -0.049 / 2 + 0.05 in f32.
-    let expected = [0.049f32.mul_add(-1.0, 0.05), 0.0245f32.mul_add(-1.0, 0.05), 0.05, 0.01].map(f64::from);
-    assert_eq!(applied, expected);
-    assert!((applied[0] - 0.001).abs() > 1e-9);
-    assert_eq!(training(Rate::Constant(0.1)).applied_rate(3), 0.1);
-}
-
 /// With ε large against √v̂ and β₁ = β₂ = 0, Adam is gradient descent with the rate η/ε up to √v̂/ε.
 #[test]
 fn adam_trains_by_its_own_constants() {

@@ -1,4 +1,5 @@
-//! The bytes of a safetensors file: eight that give the header's length, the header in JSON, the data.
+//! The bytes of a safetensors file: eight that give the header's length, the header in JSON, the data. Models and the cases
+//! of `dualprop trace` are such files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,13 +7,12 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, Metadata};
 
 use crate::base::{Error, Result};
-use crate::compute::Tensor;
 
 /// Header and data, held against each other: every tensor's bytes lie within the data.
 ///
 /// # Errors
 /// [`Error::Malformed`]; `path` is only named.
-pub(super) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, &'a [u8])> {
+pub(crate) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, &'a [u8])> {
     let flaw = |problem: String| Error::malformed(path, problem);
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         let problem = format!("it has {} bytes, expected at least the 8 that give the header's length", bytes.len());
@@ -38,18 +38,20 @@ pub(super) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, &'a [
     }
 }
 
-/// A file of these tensors, each as F32 or F64; the same content gives the same bytes.
-pub(super) fn join(metadata: &BTreeMap<String, String>, tensors: &BTreeMap<String, Tensor<f64>>, dtype: Dtype) -> Vec<u8> {
+/// A file of these tensors, (name, shape, little-endian bytes) each, all of one type; the same content gives the same bytes,
+/// which the library does not promise: it writes the metadata in the order of a `HashMap`.
+pub(crate) fn join<'a>(
+    metadata: &BTreeMap<String, String>,
+    dtype: Dtype,
+    tensors: impl IntoIterator<Item = (&'a str, &'a [usize], Vec<u8>)>,
+) -> Vec<u8> {
     let mut header = format!("{{\"__metadata__\":{}", json(metadata));
     let mut data = vec![];
-    for (name, tensor) in tensors {
+    for (name, shape, bytes) in tensors {
         let start = data.len();
-        match dtype {
-            Dtype::F32 => tensor.data().iter().for_each(|&x| data.extend((x as f32).to_le_bytes())),
-            _ => tensor.data().iter().for_each(|x| data.extend(x.to_le_bytes())),
-        }
-        let (shape, offsets) = (tensor.shape(), [start, data.len()]);
-        header += &format!(",{}:{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":{offsets:?}}}", json(name));
+        data.extend(bytes);
+        let (shape, offsets) = (json(shape), json(&[start, data.len()]));
+        header += &format!(",{}:{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":{offsets}}}", json(name));
     }
     header.push('}');
     // The data start at a multiple of 8 bytes, so that a reader can use them in place.
@@ -58,5 +60,5 @@ pub(super) fn join(metadata: &BTreeMap<String, String>, tensors: &BTreeMap<Strin
 }
 
 fn json<V: serde::Serialize + ?Sized>(value: &V) -> String {
-    serde_json::to_string(value).expect("strings are always JSON")
+    serde_json::to_string(value).expect("strings and whole numbers are always JSON")
 }
