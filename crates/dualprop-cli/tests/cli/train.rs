@@ -128,6 +128,7 @@ fn wrong_input_is_refused_with_exit_code_2_and_leaves_nothing() {
         (&["train", "--set", "data.test=0.0001"], "data.test"),
         (&["train", "--set", "network.layers=['dense 999999999', 'dense 10']"], "MiB of memory"),
         (&["train", "--set", "learning.passes=9999999999"], "expected at most"),
+        (&["train", "--set", "learning.start=continued"], "use `previous`"),
         (&["train", "--name", "a/b"], "expected a plain folder name"),
         (&["train", "--force"], "--name"),
         (&["--nonsense"], "--nonsense"),
@@ -137,6 +138,19 @@ fn wrong_input_is_refused_with_exit_code_2_and_leaves_nothing() {
     }
     let left: Vec<String> = walk(folder.path()).into_iter().filter(|path| !path.ends_with(".toml")).collect();
     assert!(left.is_empty() && !folder.path().join("runs/digits").exists(), "{left:?}");
+}
+
+/// The metrics are those of the network's own prediction, whatever states an inference starts from.
+#[test]
+fn training_metrics_are_those_of_the_forward_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = short(folder.path(), &["--quiet", "--set", "learning.start=zero", "--set", "learning.schedule=forward"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let metrics = fs::read_to_string(folder.path().join("runs/digits/metrics.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    // The output layer alone learns here; from zero states its own prediction would stay at chance.
+    assert!(first["train_accuracy"].as_f64().unwrap() > 40.0, "{first}");
+    assert!((first["train_loss"].as_f64().unwrap() - 10f64.ln()).abs() > 0.1, "{first}");
 }
 
 #[test]

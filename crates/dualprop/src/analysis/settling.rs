@@ -18,7 +18,8 @@ pub struct Settling {
     pub straddling: f64,
 }
 
-/// Measures each layer k = 1..L of the engine's present states, for the targets y of its batch.
+/// Measures each layer k = 1..L of the engine's present states, for the targets y of its batch. The update U nudges the
+/// output, also where `nudge_from_pass` has not done so yet.
 ///
 /// # Errors
 /// As [`Engine::infer`].
@@ -32,12 +33,17 @@ pub fn settling<T: Real>(engine: &Engine<T>, parameters: &Parameters<T>, y: &[T]
         let size = (inner(&s_plus, &s_plus) + inner(&s_minus, &s_minus)).sqrt();
         let (mean, difference) = (engine.mean(k), engine.difference(k));
         Settling {
-            residual: distance / size,
-            difference_ratio: (inner(difference, difference) / inner(mean, mean)).sqrt(),
+            residual: ratio(distance, size),
+            difference_ratio: ratio(inner(difference, difference).sqrt(), inner(mean, mean).sqrt()),
             straddling: if k < topology.depth() { straddling(topology.activation(), &s_plus, &s_minus) } else { 0.0 },
         }
     });
     Ok(layers.collect())
+}
+
+/// a / b, but 0 where both are: a layer at rest at zero has settled.
+fn ratio(a: f64, b: f64) -> f64 {
+    if a == 0.0 { 0.0 } else { a / b }
 }
 
 /// The states after every layer was updated once more from the present ones, all at once.
@@ -51,7 +57,7 @@ fn one_more_update<T: Real>(engine: &Engine<T>, parameters: &Parameters<T>, y: &
     };
     let options = PlanOptions { gradients: false, ..PlanOptions::default() };
     let plan = Plan::compile(engine.topology(), &inference, options)?;
-    let mut moved = Engine::new(engine.topology(), &inference, plan, engine.samples(), pool);
+    let mut moved = Engine::new(plan, engine.samples(), pool)?;
     for k in 1..=engine.topology().depth() {
         moved.set_state(engine.samples(), k, engine.mean(k), engine.difference(k))?;
     }

@@ -5,7 +5,7 @@ use crate::compute::{Activation, Cpu, Op, Pool, Program, Tensor};
 use crate::network::{Parameters, Topology};
 
 use super::plan::Layout;
-use super::{Inference, Plan, PlanOptions};
+use super::{Damping, Inference, Plan};
 
 /// Settles batches of dyads under one plan and yields their states and local gradients.
 ///
@@ -19,7 +19,7 @@ use super::{Inference, Plan, PlanOptions};
 /// let inference = Inference::new(Rule::dp_transpose(0.0), 0.1, Loss::CrossEntropy);
 /// let plan = Plan::compile(&topology, &inference, PlanOptions::default())?;
 ///
-/// let mut engine = Engine::new(&topology, &inference, plan, 1, &Pool::new(1)?);
+/// let mut engine = Engine::new(plan, 1, &Pool::new(1)?)?;
 /// engine.infer(&parameters, &[0.5, -1.0, 2.0], &[1.0, 0.0])?;
 /// let (s_plus, s_minus) = engine.compartments(1);
 /// assert_eq!(s_plus.len(), 4);
@@ -27,27 +27,19 @@ use super::{Inference, Plan, PlanOptions};
 /// # Ok::<(), dualprop::Error>(())
 /// ```
 pub struct Engine<T> {
-    topology: Topology,
-    inference: Inference,
     plan: Plan,
     device: Cpu<T>,
 }
 
 impl<T: Real> Engine<T> {
-    /// Reserves memory for batches of up to `capacity` samples; the plan must be compiled from the same topology and
-    /// inference.
-    pub fn new(topology: &Topology, inference: &Inference, plan: Plan, capacity: usize, pool: &Pool) -> Self {
-        let device = Cpu::new(plan.program().clone(), capacity, pool.clone());
-        Engine { topology: topology.clone(), inference: inference.clone(), plan, device }
-    }
-
-    /// Compiles the plan and binds it in one step.
+    /// Reserves memory for batches of up to `capacity` samples.
     ///
     /// # Errors
-    /// As [`Plan::compile`].
-    pub fn compile(topology: &Topology, inference: &Inference, capacity: usize, pool: &Pool) -> Result<Self> {
-        let plan = Plan::compile(topology, inference, PlanOptions::default())?;
-        Ok(Engine::new(topology, inference, plan, capacity, pool))
+    /// [`Error::Setting`] if β or a damping coefficient is too large or too small for the type T.
+    pub fn new(plan: Plan, capacity: usize, pool: &Pool) -> Result<Self> {
+        check_range::<T>(plan.inference())?;
+        let device = Cpu::new(plan.program().clone(), capacity, pool.clone());
+        Ok(Engine { plan, device })
     }
 
     /// The plan.
@@ -57,12 +49,12 @@ impl<T: Real> Engine<T> {
 
     /// The network.
     pub fn topology(&self) -> &Topology {
-        &self.topology
+        self.plan.topology()
     }
 
     /// The inference.
     pub fn inference(&self) -> &Inference {
-        &self.inference
+        self.plan.inference()
     }
 
     /// Settles one batch: x [n, H, W, C] and dense targets y [n, outputs], row-major.
@@ -74,11 +66,10 @@ impl<T: Real> Engine<T> {
         self.device.execute(0..self.plan.steps().len(), parameters.tensors())
     }
 
-    /// As [`Engine::infer`], and calls `after(engine, pass)` with the states of each pass 1..K; the plan must be compiled for
-    /// `every_pass`.
+    /// As [`Engine::infer`], and calls `after(engine, pass)` with the states of each pass 1..K.
     ///
     /// # Errors
-    /// As [`Engine::infer`], and whatever `after` reports.
+    /// [`Error::Setting`] if the plan is not compiled for `every_pass`; as [`Engine::infer`]; and whatever `after` reports.
     pub fn infer_by_pass(
         &mut self,
         parameters: &Parameters<T>,
@@ -86,6 +77,10 @@ impl<T: Real> Engine<T> {
         y: &[T],
         mut after: impl FnMut(&Self, usize) -> Result<()>,
     ) -> Result<()> {
+        if !self.plan.every_pass() {
+            let problem = "the plan leaves out what only its last pass needs; compile it with every_pass";
+            return Err(Error::setting("every_pass", false, problem));
+        }
         self.bind(x, y)?;
         for pass in 0..=self.plan.passes() + 1 {
             self.device.execute(self.plan.pass(pass), parameters.tensors())?;
@@ -97,8 +92,8 @@ impl<T: Real> Engine<T> {
     }
 
     fn bind(&mut self, x: &[T], y: &[T]) -> Result<()> {
-        let samples = samples_of(&self.topology, x)?;
-        let outputs = self.topology.outputs();
+        let samples = samples_of(self.topology(), x)?;
+        let outputs = self.topology().outputs();
         if y.len() != samples * outputs {
             return Err(Error::shape("the targets", &[y.len()], &[samples, outputs]));
         }
@@ -125,9 +120,9 @@ impl<T: Real> Engine<T> {
 
     /// (s⁺_k, s⁻_k) of the last batch, k = 1..L: s⁺ = s̄ + (1−α)Δ, s⁻ = s̄ − αΔ.
     pub fn compartments(&self, k: usize) -> (Vec<T>, Vec<T>) {
-        let alpha = match k == self.topology.depth() {
-            true => self.inference.rule.nudge_weights(self.inference.beta).alpha,
-            false => self.inference.rule.dyad_weights(k).alpha,
+        let alpha = match k == self.topology().depth() {
+            true => self.inference().rule.nudge_weights(self.inference().beta).alpha,
+            false => self.inference().rule.dyad_weights(k).alpha,
         };
         let (alpha, rest) = (T::from_f64(alpha), T::from_f64(1.0 - alpha));
         let pairs = || self.mean(k).iter().zip(self.difference(k));
@@ -139,7 +134,7 @@ impl<T: Real> Engine<T> {
     /// # Errors
     /// [`Error::Shape`] if they are not [n, neurons] for the batch size of `samples`.
     pub fn set_state(&mut self, samples: usize, k: usize, mean: &[T], difference: &[T]) -> Result<()> {
-        let neurons = self.topology.state(k).neurons();
+        let neurons = self.topology().state(k).neurons();
         self.device.set_samples(samples)?;
         for (what, state, id) in
             [("mean", mean, self.plan.layout().mean(k)), ("difference", difference, self.plan.layout().difference(k))]
@@ -157,7 +152,7 @@ impl<T: Real> Engine<T> {
     /// # Errors
     /// [`Error::Shape`] if it is not [n, outputs] for the present batch size.
     pub fn set_prediction(&mut self, logits: &[T]) -> Result<()> {
-        let expected = [self.samples(), self.topology.outputs()];
+        let expected = [self.samples(), self.topology().outputs()];
         if logits.len() != expected[0] * expected[1] {
             return Err(Error::shape("the prediction", &[logits.len()], &expected));
         }
@@ -172,16 +167,34 @@ impl<T: Real> Engine<T> {
 
     /// The mean loss of [`Engine::logits`].
     pub fn loss(&self) -> f64 {
-        let outputs = self.topology.outputs();
+        let outputs = self.topology().outputs();
         let target = self.device.buffer(self.plan.layout().target());
         let rows = self.logits().chunks(outputs).zip(target.chunks(outputs));
-        rows.map(|(z, y)| self.inference.loss.value(z, y)).sum::<f64>() / self.samples() as f64
+        rows.map(|(z, y)| self.inference().loss.value(z, y)).sum::<f64>() / self.samples() as f64
     }
 
     /// The local gradients of the last batch, batch means, in the order of the parameters; empty if the plan has none.
     pub fn gradients(&self) -> &[Tensor<T>] {
         self.device.gradients()
     }
+}
+
+/// That the numbers of an inference are numbers of the type T, and neither 0 nor infinite where they are not in f64.
+fn check_range<T: Real>(inference: &Inference) -> Result<()> {
+    let out_of_range = |field, value: f64| {
+        let problem = format!("it is out of the range of {}; use a moderate number, or compute in f64", T::NAME);
+        Err(Error::setting(field, value, problem))
+    };
+    let finite = |value: f64| T::from_f64(value).is_finite();
+    if !finite(inference.beta) || T::from_f64(inference.beta) == T::ZERO || !finite(1.0 / inference.beta) {
+        return out_of_range("learning.beta", inference.beta);
+    }
+    if let Some(Damping::Given(values)) = &inference.rule.damping
+        && let Some(value) = values.iter().find(|value| !finite(**value))
+    {
+        return out_of_range("learning.damping", *value);
+    }
+    Ok(())
 }
 
 /// A forward pass alone.

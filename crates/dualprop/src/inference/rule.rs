@@ -248,6 +248,7 @@ mod tests {
             assert_eq!(Rule::dp(alpha).asymmetry(1), (1.0 - 2.0 * alpha).abs());
             assert_eq!(Rule::dp_transpose(alpha).asymmetry(1), 0.0);
         }
+        assert!((Rule::general(0.3, 0.4).asymmetry(1) - 0.1).abs() < 1e-15);
     }
 
     #[test]
@@ -278,6 +279,9 @@ mod tests {
             (Rule::dp(f64::NAN), "learning.alpha"),
             (Rule { output_alpha: Some(-0.1), ..Rule::dp(0.5) }, "learning.output_alpha"),
             (Rule { gain: PerLayer::Uniform(0.0), ..Rule::dp(0.5) }, "learning.gain"),
+            (Rule { gain: PerLayer::Uniform(f64::INFINITY), ..Rule::dp(0.5) }, "learning.gain"),
+            (Rule::dp_damped(0.5, Damping::Given(vec![f64::INFINITY, 0.0])), "learning.damping"),
+            (Rule::dp_damped(0.5, Damping::Given(vec![-1.0, 0.0])), "learning.damping"),
             (Rule { alpha: PerLayer::Each(vec![0.5]), ..Rule::dp(0.5) }, "learning.alpha"),
             (Rule { alpha_feedback: None, ..Rule::general(0.5, 0.5) }, "learning.alpha_feedback"),
             (Rule { alpha_feedback: Some(PerLayer::Uniform(0.5)), ..Rule::dp(0.5) }, "learning.alpha_feedback"),

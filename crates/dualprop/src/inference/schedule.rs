@@ -103,6 +103,7 @@ mod tests {
         assert_eq!(flat(Schedule::BackwardForward, 2, 4), [4, 3, 2, 1, 2, 3, 4, 3, 2, 1, 2, 3, 4, 3, 2, 1]);
         assert_eq!(flat(Schedule::OddEven, 1, 5), [1, 3, 5, 2, 4]);
         assert_eq!(flat(Schedule::EvenOdd, 1, 5), [2, 4, 1, 3, 5]);
+        assert_eq!(flat(Schedule::ForwardBackward, 2, 1), [1, 1]);
         assert_eq!(Schedule::Parallel.passes(2, 3, 0), vec![vec![vec![1, 2, 3]]; 2]);
     }
 
@@ -120,5 +121,8 @@ mod tests {
         assert_eq!(order(1), order(1));
         assert_ne!(order(1), order(2));
         assert!(order(1).iter().all(|pass| pass.len() == 4));
+        // With replacement: some pass has a layer twice.
+        let repeats = |pass: &Pass| (1..=4).any(|layer| pass.iter().flatten().filter(|&&drawn| drawn == layer).count() > 1);
+        assert!(order(1).iter().any(repeats));
     }
 }

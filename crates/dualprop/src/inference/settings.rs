@@ -3,7 +3,7 @@
 use crate::base::{Error, Named, Result};
 use crate::compute::Loss;
 
-use super::{Nudge, Rule, RuleKind, Schedule};
+use super::{Nudge, PerLayer, Rule, RuleKind, Schedule};
 
 /// The states from which an inference starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,9 +127,12 @@ impl Inference {
 
     fn check_nudge(&self) -> Result<Vec<String>> {
         if self.nudge != Nudge::Proximal {
-            let inherited = Rule { output_alpha: None, ..self.rule.clone() }.nudge_weights(self.beta).alpha;
+            let differs = |output: f64| match &self.rule.alpha {
+                PerLayer::Uniform(alpha) => output != *alpha,
+                PerLayer::Each(alphas) => alphas.iter().any(|alpha| output != *alpha),
+            };
             return match self.rule.output_alpha {
-                Some(output) if output != inherited => {
+                Some(output) if differs(output) => {
                     let problem = format!(
                         "the nudge `{}` gives the output difference -beta*g whatever output_alpha is; \
                          use the nudge `proximal`, or leave output_alpha out",
@@ -190,6 +193,10 @@ mod tests {
             (Inference { nudge_from_pass: 2, ..base() }, "learning.nudge_from_pass"),
             (Inference { nudge_from_pass: 3, passes: 3, schedule: Schedule::Backward, ..base() }, "learning.schedule"),
             (inference(Rule { output_alpha: Some(0.2), ..Rule::dp(0.5) }), "learning.output_alpha"),
+            (
+                inference(Rule { alpha: PerLayer::Each(vec![0.3, 0.2]), output_alpha: Some(0.2), ..Rule::dp(0.5) }),
+                "learning.output_alpha",
+            ),
             (Inference { nudge: Nudge::Proximal, ..inference(Rule::backprop()) }, "learning.nudge"),
             (proximal(Rule::dp(0.0), 0.5, Loss::SquaredError), "learning.beta"),
         ] {

@@ -8,7 +8,7 @@ use crate::analysis::align;
 use crate::base::{Error, Result, memory};
 use crate::compute::{Loss, Pool};
 use crate::data::{Batch, Dataset, Split, Standardizer, digits, epoch_order};
-use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule};
+use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule, Start};
 use crate::learning::{Optimizer, Rate};
 use crate::network::{Model, Parameters, Topology, initialize};
 
@@ -87,7 +87,7 @@ struct Best {
     parameters: Parameters<f32>,
 }
 
-/// Samples of one evaluation batch.
+/// The least samples of one evaluation batch.
 const EVALUATION_BATCH: usize = 256;
 
 impl Trainer {
@@ -126,9 +126,9 @@ impl Trainer {
             rate: recipe.rate((split.train.len() / batch_size) as u64)?,
             parameters: initialize(&topology, kernels, biases, seed),
             optimizer: Optimizer::new(recipe.optimizer(), &topology),
-            engine: Engine::new(&topology, &inference, plan, batch_size, pool),
-            backprop: Engine::new(&topology, &like_backprop, backprop_plan, batch_size, pool),
-            predictor: Predictor::new(&topology, EVALUATION_BATCH, pool),
+            engine: Engine::new(plan, batch_size, pool)?,
+            backprop: Engine::new(backprop_plan, batch_size, pool)?,
+            predictor: Predictor::new(&topology, batch_size.max(EVALUATION_BATCH), pool),
             batch: Batch::new(),
             dataset,
             standardizer,
@@ -192,9 +192,10 @@ impl Trainer {
                 let alignment = align(self.engine.topology(), self.engine.gradients(), self.backprop.gradients());
                 cosines.add(alignment.iter().map(|layer| layer.cosine));
             }
+            let (batch_loss, batch_right) = self.prediction()?;
+            loss += batch_loss;
+            right += batch_right;
             let began = Instant::now();
-            loss += self.checked_loss()?;
-            right += count_right(self.engine.logits(), &self.batch.labels);
             learning_rate = self.rate.applied(self.step);
             self.optimizer.step(&mut self.parameters, self.engine.gradients(), learning_rate);
             busy += began.elapsed();
@@ -204,6 +205,9 @@ impl Trainer {
             }
         }
         let (validation_loss, validation_accuracy) = self.evaluate(&self.split.validation.clone())?;
+        if !validation_loss.is_finite() {
+            return Err(self.diverged("the validation loss"));
+        }
         let samples = steps * self.batch_size;
         let cosines = cosines.means();
         Ok(Some(EpochMetrics {
@@ -221,18 +225,26 @@ impl Trainer {
         }))
     }
 
-    /// The loss of the batch before its update, if everything is still finite.
-    fn checked_loss(&self) -> Result<f64> {
-        let loss = self.engine.loss();
-        let diverged = |quantity: String, remedy| Err(Error::Diverged { quantity, step: self.step, remedy });
-        if !loss.is_finite() {
-            return diverged("the training loss".into(), "optimizer.learning_rate");
-        }
+    /// The mean loss of the batch and its right predictions, both before its update, if everything is still finite.
+    fn prediction(&mut self) -> Result<(f64, usize)> {
         let broken = self.parameters.names().iter().zip(self.engine.gradients()).find(|(_, gradient)| !gradient.is_finite());
-        match broken {
-            Some((name, _)) => diverged(format!("the gradient of {name}"), "learning.beta or optimizer.learning_rate"),
-            None => Ok(loss),
+        if let Some((name, _)) = broken {
+            return Err(self.diverged(&format!("the gradient of {name}")));
         }
+        let (loss, right) = match self.engine.inference().start {
+            Start::Forward => (self.engine.loss(), count_right(self.engine.logits(), &self.batch.labels)),
+            // The engine's first prediction came from states that were not those of a forward pass.
+            _ => {
+                let logits = self.predictor.predict(&self.parameters, &self.batch.x)?;
+                let loss = summed_loss(self.engine.inference().loss, logits, &self.batch) / self.batch.len() as f64;
+                (loss, count_right(logits, &self.batch.labels))
+            }
+        };
+        if loss.is_finite() { Ok((loss, right)) } else { Err(self.diverged("the training loss")) }
+    }
+
+    fn diverged(&self, quantity: &str) -> Error {
+        Error::Diverged { quantity: quantity.into(), step: self.step, remedy: "optimizer.learning_rate or learning.beta" }
     }
 
     /// (mean loss, accuracy in percent) on these samples.
@@ -294,7 +306,7 @@ fn check_memory(topology: &Topology, plans: [&Plan; 2], batch_size: usize) -> Re
     let neurons: usize = (0..=topology.depth()).map(|k| topology.state(k).neurons()).sum();
     // The parameters, two moments of the optimiser, the best parameters, and a copy in the file that keeps them.
     let parameters = (5 * F32) as u64 * topology.parameter_count() as u64;
-    let evaluation = (2 * F32 * EVALUATION_BATCH) as u64 * neurons as u64;
+    let evaluation = (2 * F32 * batch_size.max(EVALUATION_BATCH)) as u64 * neurons as u64;
     let needed = plans.iter().map(|plan| plan.memory(batch_size, F32)).sum::<u64>() + parameters + evaluation;
     match memory::available() {
         Some(available) if needed > available => Err(Error::Memory {

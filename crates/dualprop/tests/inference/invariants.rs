@@ -1,8 +1,9 @@
 //! What must hold whatever the numbers are.
 
+use dualprop::analysis::{contrastive_objective, settling};
 use dualprop::base::Named;
 use dualprop::compute::{Activation, Loss, Pool};
-use dualprop::inference::{Engine, Inference, Nudge, PlanOptions, Predictor, Rule, Schedule};
+use dualprop::inference::{Damping, Engine, Inference, Nudge, PerLayer, Plan, PlanOptions, Predictor, Rule, Schedule, Start};
 
 use crate::setup::{Problem, gradients, outcome, relative_distance};
 
@@ -81,6 +82,77 @@ fn a_predictor_gives_the_logits_of_the_engine_to_the_bit() {
     assert_eq!(logits, engine.logits());
 }
 
+/// Two passes and then three more of the same inference are five.
+#[test]
+fn a_continued_inference_goes_on_where_the_passes_ended() {
+    let problem = Problem::new(&[5, 7, 6, 4], Activation::Tanh, 3, 3);
+    let (x, y) = problem.batch::<f64>(0);
+    for (name, nudge) in Nudge::ALL {
+        let part = |passes, start| Inference { nudge: *nudge, start, ..forward(Rule::dp(0.2), passes) };
+        let whole = problem.settled::<f64>(&part(5, Start::Forward));
+        let first = problem.settled::<f64>(&part(2, Start::Forward));
+        let mut rest: Engine<f64> = problem.engine(&part(3, Start::Continued), PlanOptions::default(), 1);
+        for k in 1..=3 {
+            rest.set_state(3, k, first.mean(k), first.difference(k)).unwrap();
+        }
+        rest.set_prediction(first.logits()).unwrap();
+        rest.infer(&problem.parameters, &x, &y).unwrap();
+        assert_eq!(outcome(&rest), outcome(&whole), "{name}");
+    }
+}
+
+#[test]
+fn the_contrastive_objective_does_not_depend_on_what_gradients_are_divided_by() {
+    let problem = Problem::new(&[5, 7, 6, 4], Activation::Tanh, 3, 3);
+    let rule = Rule { gain: PerLayer::Each(vec![0.5, 3.0]), ..Rule::dp_transpose(0.3) };
+    let objective = |divide_gain| {
+        let settled = problem.settled::<f64>(&Inference { divide_gain, ..forward(rule.clone(), 3) });
+        contrastive_objective(&settled, &problem.parameters).unwrap()
+    };
+    let (divided, plain) = (objective(true), objective(false));
+    assert!((divided - plain).abs() < 1e-14 * plain.abs(), "{divided} {plain}");
+}
+
+#[test]
+fn the_residual_is_the_relative_move_of_one_more_parallel_update() {
+    let problem = Problem::new(&[5, 7, 6, 4], Activation::Tanh, 3, 3);
+    let (_, y) = problem.batch::<f64>(0);
+    let parallel = |passes| Inference { schedule: Schedule::Parallel, ..forward(Rule::dp(0.2), passes) };
+    let (now, next) = (problem.settled::<f64>(&parallel(4)), problem.settled::<f64>(&parallel(5)));
+    let found = settling(&now, &problem.parameters, &y, &Pool::new(1).unwrap()).unwrap();
+    for k in 1..=3 {
+        let both = |engine: &Engine<f64>| {
+            let (s_plus, s_minus) = engine.compartments(k);
+            vec![s_plus, s_minus]
+        };
+        let expected = relative_distance(&both(&next), &both(&now));
+        let residual = found[k - 1].residual;
+        assert!((residual - expected).abs() < 1e-15 + 1e-12 * expected, "layer {k}: {residual} {expected}");
+    }
+}
+
+#[test]
+fn what_a_plan_or_a_type_cannot_do_is_refused() {
+    let problem = Problem::new(&[5, 7, 6, 4], Activation::Tanh, 3, 3);
+    let (x, y) = problem.batch::<f64>(0);
+    let mut engine: Engine<f64> = problem.engine(&forward(Rule::dp(0.2), 4), PlanOptions::default(), 1);
+    let error = engine.infer_by_pass(&problem.parameters, &x, &y, |_, _| Ok(())).unwrap_err().to_string();
+    assert!(error.starts_with("every_pass = false"), "{error}");
+    let pool = Pool::new(1).unwrap();
+    let damped = Rule::dp_damped(0.5, Damping::Given(vec![1e39, 0.0]));
+    for (inference, field) in [
+        (Inference { beta: 1e-39, ..forward(Rule::dp(0.5), 1) }, "learning.beta"),
+        (Inference { beta: 1e39, ..forward(Rule::dp(0.5), 1) }, "learning.beta"),
+        (forward(damped, 1), "learning.damping"),
+    ] {
+        let plan = || Plan::compile(&problem.topology, &inference, PlanOptions::default()).unwrap();
+        let error = Engine::<f32>::new(plan(), 1, &pool).err().unwrap().to_string();
+        assert!(error.starts_with(field) && error.contains("range of f32"), "{error}");
+        assert!(Engine::<f64>::new(plan(), 1, &pool).is_ok());
+    }
+    assert_eq!(Pool::new(0).unwrap().threads(), std::thread::available_parallelism().unwrap().get());
+}
+
 #[test]
 fn inputs_that_do_not_fit_are_refused() {
     let problem = Problem::new(&[9, 12, 6], Activation::Relu, 4, 4);
@@ -89,6 +161,7 @@ fn inputs_that_do_not_fit_are_refused() {
     let message = |result: dualprop::Result<()>| result.expect_err("must be refused").to_string();
     assert_eq!(message(engine.infer(&parameters, &[0.0; 10], &[0.0; 6])), "the input has shape [10], expected [0, 9]");
     assert!(message(engine.infer(&parameters, &[0.0; 18], &[0.0; 6])).contains("the targets has shape [6], expected [2, 6]"));
+    assert!(message(engine.infer(&parameters, &[0.0; 9], &[0.0; 12])).contains("the targets has shape [12], expected [1, 6]"));
     assert!(message(engine.infer(&parameters, &[0.0; 45], &[0.0; 30])).contains("batches of 1 to 4 samples"));
     assert!(message(engine.infer(&parameters, &[], &[])).contains("batch = 0"));
     let other = Problem::new(&[9, 11, 6], Activation::Relu, 4, 4);

@@ -4,6 +4,7 @@ use dualprop::compute::{Activation, Loss};
 use dualprop::inference::{Engine, Inference, PerLayer, PlanOptions, Rule, Schedule};
 use dualprop::reference;
 
+use crate::against_reference::{network, rows};
 use crate::setup::{Problem, gradients, relative_distance};
 
 fn inference(rule: Rule, beta: f64, passes: usize) -> Inference {
@@ -22,15 +23,8 @@ fn distance_to_backprop(problem: &Problem, rule: &Rule, beta: f64) -> f64 {
 #[test]
 fn the_limit_rule_is_textbook_backpropagation() {
     let problem = Problem::new(&[6, 8, 7, 5], Activation::Tanh, 4, 3);
-    let layers = (1..=3).map(|k| reference::Dense {
-        inputs: problem.topology.state(k - 1).neurons(),
-        outputs: problem.topology.state(k).neurons(),
-        kernel: problem.parameters.get(problem.topology.kernel(k)).data().to_vec(),
-        bias: problem.parameters.get(problem.topology.bias(k)).data().to_vec(),
-    });
-    let network = reference::Network { layers: layers.collect(), activation: reference::Activation::Tanh };
+    let network = network(&problem);
     let (x, y) = problem.batch::<f64>(0);
-    let rows = |data: &[f64], width: usize| data.chunks(width).map(<[f64]>::to_vec).collect::<Vec<_>>();
     let (xs, ys) = (rows(&x, 6), rows(&y, 5));
     let flat = |layers: Vec<reference::Gradient>| -> Vec<Vec<f64>> {
         layers.into_iter().flat_map(|layer| [layer.kernel, layer.bias]).collect()

@@ -38,7 +38,7 @@ impl Problem {
 
     pub(crate) fn engine<T: Real>(&self, inference: &Inference, options: PlanOptions, threads: usize) -> Engine<T> {
         let plan = Plan::compile(&self.topology, inference, options).unwrap();
-        Engine::new(&self.topology, inference, plan, self.samples, &Pool::new(threads).unwrap())
+        Engine::new(plan, self.samples, &Pool::new(threads).unwrap()).unwrap()
     }
 
     /// The engine after one batch.

@@ -89,14 +89,8 @@ impl Activation {
             Activation::Relu => one_if(a > T::ZERO),
             Activation::LeakyRelu if a < T::ZERO => T::from_f64(LEAK),
             Activation::HardSigmoid => one_if(a > T::ZERO && a < T::ONE),
-            Activation::Sigmoid => {
-                let f = self.value(a);
-                f * (T::ONE - f)
-            }
-            Activation::Tanh => {
-                let f = a.tanh();
-                (T::ONE - f) * (T::ONE + f)
-            }
+            Activation::Sigmoid => sigmoid_slope(a),
+            Activation::Tanh => T::from_f64(4.0) * sigmoid_slope(a + a),
             Activation::LeakyRelu | Activation::Identity => T::ONE,
         }
     }
@@ -104,10 +98,8 @@ impl Activation {
     /// f(a+h) − f(a), given f(a), without subtracting two nearly equal numbers: exact for h → 0 in any precision.
     ///
     /// * ReLU: max(h, −a) where a ≥ 0, else max(a+h, 0); hard sigmoid and leaky ReLU likewise by cases.
-    /// * tanh: t(1−f²)/(1+f·t) with t = tanh h.
-    /// * sigmoid: f(1−f)e/(1+f·e) with e = eʰ − 1.
-    ///
-    /// The last two are used for |h| ≤ 1; beyond, nothing cancels in the plain difference, and they would overflow.
+    /// * tanh: t f′/(1+f·t) with t = tanh h, and sigmoid: f′e/(1+f·e) with e = eʰ − 1, where |h| ≤ 1; f′ has no cancellation
+    ///   either. Beyond, they could overflow, and the difference is taken of what is left to the nearer of f's two limits.
     #[inline(always)]
     pub fn increment<T: Real>(self, a: T, f: T, h: T) -> T {
         match self {
@@ -116,19 +108,36 @@ impl Activation {
             Activation::LeakyRelu => leaky_increment(a, h),
             Activation::HardSigmoid if a < T::ZERO => (a + h).at_least(T::ZERO).at_most(T::ONE),
             Activation::HardSigmoid if a > T::ONE => ((a - T::ONE) + h).at_least(-T::ONE).at_most(T::ZERO),
-            Activation::HardSigmoid => h.at_least(-a).at_most(T::ONE - a),
+            Activation::HardSigmoid if a >= T::ZERO => h.at_least(-a).at_most(T::ONE - a),
+            Activation::HardSigmoid => a, // NaN, which is not to be hidden
             Activation::Sigmoid if h.abs() <= T::ONE => {
                 let e = h.exp_m1();
-                f * (T::ONE - f) * e / (T::ONE + f * e)
+                self.derivative(a) * e / (T::ONE + f * e)
             }
             Activation::Tanh if h.abs() <= T::ONE => {
                 let t = h.tanh();
-                t * ((T::ONE - f) * (T::ONE + f)) / (T::ONE + f * t)
+                self.derivative(a) * t / (T::ONE + f * t)
             }
-            Activation::Sigmoid | Activation::Tanh => self.value(a + h) - f,
+            Activation::Sigmoid => sigmoid_difference(a, h),
+            // tanh a = 2 sigmoid(2a) − 1
+            Activation::Tanh => T::from_f64(2.0) * sigmoid_difference(a + a, h + h),
             Activation::Identity => h,
         }
     }
+}
+
+/// sigmoid′(a) = q/(1+q)² with q = e^{−|a|}, which keeps its digits where sigmoid(a) is nearly 0 or 1.
+#[inline(always)]
+fn sigmoid_slope<T: Real>(a: T) -> T {
+    let q = (-a.abs()).exp();
+    q / ((T::ONE + q) * (T::ONE + q))
+}
+
+/// sigmoid(a+h) − sigmoid(a) for |h| > 1, on the side on which sigmoid(a) is small: sigmoid(−a) = 1 − sigmoid(a).
+#[inline(always)]
+fn sigmoid_difference<T: Real>(a: T, h: T) -> T {
+    let f = |a: T| Activation::Sigmoid.value(a);
+    if a > T::ZERO { f(-a) - f(-(a + h)) } else { f(a + h) - f(a) }
 }
 
 #[inline(always)]
@@ -136,9 +145,10 @@ fn leaky_increment<T: Real>(a: T, h: T) -> T {
     let leak = T::from_f64(LEAK);
     match (a >= T::ZERO, a + h >= T::ZERO) {
         (true, true) => h,
-        (false, false) => leak * h,
         (true, false) => leak * (a + h) - a,
         (false, true) => (a + h) - leak * a,
+        (false, false) if a < T::ZERO => leak * h,
+        (false, false) => a, // NaN, which is not to be hidden
     }
 }
 
@@ -162,17 +172,30 @@ mod tests {
         }
     }
 
+    /// e^{−|a|}-accurate closed forms in f64: sinh(h/2) / (2 cosh(a/2) cosh((a+h)/2)) is sigmoid(a+h) − sigmoid(a), and
+    /// sinh h / (cosh a cosh(a+h)) is tanh(a+h) − tanh a.
     #[test]
-    fn small_increments_are_exact_in_f32() {
-        for (name, f) in Activation::ALL {
-            for a in [-1.3f32, 0.4, 2.1] {
-                let h = 1e-9f32;
-                let exact = f.derivative(f64::from(a)) * f64::from(h);
-                let got = f64::from(f.increment(a, f.value(a), h));
-                // f(1-f) and 1-f^2 are formed from an f rounded to f32, whose error they amplify by at most 1/(1-f) < 60 here.
-                assert!((got - exact).abs() <= 1e-5 * exact.abs(), "{name}: a {a}: {got}, expected {exact}");
+    fn increments_in_f32_keep_their_digits_where_f_is_saturated() {
+        let sigmoid = |a: f64, h: f64| (h / 2.0).sinh() / (2.0 * (a / 2.0).cosh() * ((a + h) / 2.0).cosh());
+        let tanh = |a: f64, h: f64| h.sinh() / (a.cosh() * (a + h).cosh());
+        for a in [-15.0f32, -9.0, -3.0, -0.4, 0.0, 0.4, 2.1, 3.0, 9.0, 12.0, 15.0] {
+            for h in [1e-9f32, 1e-3, -0.5, 1.0, 1.5, -1.5, 4.0] {
+                for (f, exact) in
+                    [(Activation::Sigmoid, sigmoid(a.into(), h.into())), (Activation::Tanh, tanh(a.into(), h.into()))]
+                {
+                    let got = f64::from(f.increment(a, f.value(a), h));
+                    // exp(−2|a|) amplifies the rounding of its argument by 2|a|.
+                    assert!((got - exact).abs() <= 1e-5 * exact.abs(), "{f:?}: a {a}, h {h}: {got}, expected {exact}");
+                }
             }
         }
+    }
+
+    /// From above 1 the distance to 1 is exact: a = 1.5 and h = −½ − 2⁻²⁴ give −2⁻²⁴, where a + h would round to 1.
+    #[test]
+    fn a_hard_sigmoid_leaves_its_upper_side_without_rounding() {
+        let h = -0.5 - 2f32.powi(-24);
+        assert_eq!(Activation::HardSigmoid.increment(1.5f32, 1.0, h), -(2f32.powi(-24)));
     }
 
     #[test]
@@ -183,6 +206,8 @@ mod tests {
                 assert_eq!(f.increment(a, f.value(a), -0.0), 0.0, "{name} at {a}");
                 assert!(f.increment(a, f.value(a), f64::NAN).is_nan(), "{name} at {a}");
             }
+            // The identity's increment does not depend on a; its value does.
+            assert!(*f == Activation::Identity || f.increment(f64::NAN, f64::NAN, 0.5).is_nan(), "{name}");
             assert!(f.value(f64::NAN).is_nan(), "{name}");
         }
     }

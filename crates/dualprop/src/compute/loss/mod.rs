@@ -45,7 +45,7 @@ impl Loss {
         }
     }
 
-    /// ∂ℓ/∂z into `gradient`: softmax(z) − y, or c (z − y).
+    /// ∂ℓ/∂z into `gradient`: (Σy) softmax(z) − y, or c (z − y).
     #[inline]
     pub fn gradient<T: Real>(self, z: &[T], y: &[T], gradient: &mut [T]) {
         match self.curvature() {
@@ -55,7 +55,9 @@ impl Loss {
             }
             None => {
                 softmax(z, gradient);
-                gradient.iter_mut().zip(y).for_each(|(g, &y)| *g -= y);
+                // 1 for a class or a distribution; times 1 changes no bit.
+                let mass: T = y.iter().copied().sum();
+                gradient.iter_mut().zip(y).for_each(|(g, &y)| *g = mass * *g - y);
             }
         }
     }
@@ -80,8 +82,9 @@ mod tests {
 
     #[test]
     fn gradients_are_finite_differences_of_values() {
-        let (z, y) = ([0.3, -1.2, 2.0, 0.1], [0.0, 1.0, 0.0, 0.0]);
-        for (name, loss) in Loss::ALL {
+        let z = [0.3, -1.2, 2.0, 0.1];
+        let targets = [[0.0, 1.0, 0.0, 0.0], [0.2, 0.3, 0.4, 0.1], [0.5, 0.0, 0.25, 0.0]];
+        for ((name, loss), y) in Loss::ALL.iter().flat_map(|loss| targets.map(|y| (loss, y))) {
             let mut gradient = [0.0; 4];
             loss.gradient(&z, &y, &mut gradient);
             for i in 0..4 {

@@ -1,9 +1,10 @@
 //! The proximal nudge of the softmax cross-entropy, by a safeguarded Newton iteration.
 //!
 //! Sought is the displacement p that makes φ(p) = c ℓ(a+p) + ½‖p‖² smallest; c = uβ for s⁺ and c = −dβ for s⁻. With
-//! q = softmax(a+p) and Σ y = 1 the gradient is F = p + c (q − y) and the Hessian H = I + c (diag q − q qᵀ). The eigenvalues of
-//! diag q − q qᵀ lie in [0, ½]: φ is strictly convex for c > −2, and beyond that the iteration still descends from p = 0 to
-//! a local minimum.
+//! q = softmax(a+p) and M = Σ y (1 for a class) the gradient is F = p + c (M q − y) and the Hessian H = I + c M (diag q − q qᵀ).
+//! The eigenvalues of diag q − q qᵀ lie in [0, ½]: φ is strictly convex for c M > −2. Beyond, it has several minima; the one
+//! reached from p = 0 is found by steps p ← p − F, which cannot leap over a ridge since no curvature of φ exceeds 1 there, until
+//! φ is convex and nearly flat around p; only then does Newton take over.
 
 use crate::base::Real;
 use crate::compute::loss::softmax;
@@ -21,6 +22,9 @@ pub(crate) struct Newton {
 /// Newton converges quadratically once near; only a far start with |c| ≫ 2 takes more than a dozen iterations.
 const MOST_ITERATIONS: usize = 200;
 
+/// Steps p ← p − F; near a degenerate point they are slow, and what they reach there is as good as any.
+const MOST_DESCENTS: usize = 10_000;
+
 impl Newton {
     /// Writes the displacement p for the pre-activations `a`, the targets `y` and the signed strength `c`.
     pub(crate) fn displace(&mut self, c: f64, a: &[f64], y: &[f64], p: &mut [f64]) {
@@ -32,11 +36,19 @@ impl Newton {
             return;
         }
         let (mut value, mut size) = self.evaluate(c, a, y, p);
+        let strength = c * y.iter().sum::<f64>();
+        for _ in 0..if strength < -2.0 { MOST_DESCENTS } else { 0 } {
+            if size <= 1e-4 && self.is_convex(strength) {
+                break;
+            }
+            p.iter_mut().zip(&self.residual).for_each(|(p, f)| *p -= f);
+            (value, size) = self.evaluate(c, a, y, p);
+        }
         for _ in 0..MOST_ITERATIONS {
             if size <= 2.0 * f64::EPSILON * c.abs() {
                 return;
             }
-            let slope = self.find_direction(c);
+            let slope = self.find_direction(strength);
             let Some(step) = self.search(c, a, y, p, (value, size, slope)) else {
                 return; // no step makes it smaller: this is as near as rounding allows
             };
@@ -45,20 +57,33 @@ impl Newton {
         }
     }
 
+    /// Whether H is positive definite at the present q: H = D + |c| q qᵀ, D = I − |c| diag q, for the strength c < 0. A rank-one
+    /// term lifts one negative eigenvalue at most, and does so if det H = det D (1 + |c| qᵀ D⁻¹ q) is positive.
+    fn is_convex(&self, c: f64) -> bool {
+        let diagonal = || self.q.iter().map(|q| (1.0 + c * q, q));
+        match diagonal().filter(|(d, _)| *d <= 0.0).count() {
+            0 => true,
+            1 => 1.0 - c * diagonal().map(|(d, q)| q * q / d).sum::<f64>() < 0.0,
+            _ => false,
+        }
+    }
+
     /// φ(p), max |F|, and leaves q and F in place.
     fn evaluate(&mut self, c: f64, a: &[f64], y: &[f64], p: &[f64]) -> (f64, f64) {
         self.z.iter_mut().zip(a).zip(p).for_each(|((z, a), p)| *z = a + p);
         softmax(&self.z, &mut self.q);
+        let mass: f64 = y.iter().sum();
         let mut size = 0.0f64;
         for i in 0..p.len() {
-            self.residual[i] = p[i] + c * (self.q[i] - y[i]);
+            self.residual[i] = p[i] + c * (mass * self.q[i] - y[i]);
             size = size.at_least(self.residual[i].abs());
         }
         let loss = crate::compute::Loss::CrossEntropy.value(&self.z, y);
         (c * loss + 0.5 * p.iter().map(|p| p * p).sum::<f64>(), size)
     }
 
-    /// The Newton direction −H⁻¹F, or −F where that does not descend; returns its slope Fᵀ·direction < 0.
+    /// The Newton direction −H⁻¹F for the strength c (times M), or −F where that does not descend; returns its slope
+    /// Fᵀ·direction < 0.
     ///
     /// H = D + c q_m e_m e_mᵀ − c q qᵀ with D = I + c diag(q) save D_m = 1, m the largest component of q: at most one q exceeds
     /// ½, so that D is positive for every c > −2. The rank-two rest is inverted by Woodbury's formula,
@@ -139,6 +164,26 @@ mod tests {
                 // softmax of logits of size |a+p| is itself uncertain by eps·|a+p|.
                 let scale = 1.0 + a.iter().zip(&p).map(|(a, p)| (a + p).abs()).fold(0.0, f64::max);
                 assert!(size <= 8.0 * f64::EPSILON * c.abs() * scale, "c {c}, a {a:?}: residual {size}");
+            }
+        }
+    }
+
+    /// A case in which the nearest minimum is not the lowest, and in which a full Newton step leaps to the other.
+    #[test]
+    fn beyond_the_convex_range_the_minimum_is_the_one_reached_by_descent() {
+        let mut random = Random::new(6, Purpose::Synthetic, 0, 0);
+        let mut newton = Newton::default();
+        for trial in 0..400 {
+            let classes = 2 + trial % 5;
+            let a: Vec<f64> = (0..classes).map(|_| 0.3 * random.normal()).collect();
+            let mut y = vec![0.0; classes];
+            y[random.below(classes)] = 1.0;
+            for c in [-2.5, -3.0, -4.0, -6.0, -12.0, -50.0] {
+                let mut p = vec![0.0; classes];
+                newton.displace(c, &a, &y, &mut p);
+                let s = crate::reference::proximal(crate::reference::Loss::CrossEntropy, &a, &y, c);
+                let distance = (0..classes).map(|i| (a[i] + p[i] - s[i]).abs()).fold(0.0, f64::max);
+                assert!(distance < 1e-9, "c {c}, a {a:?}: {distance}");
             }
         }
     }

@@ -49,6 +49,10 @@ pub struct Step {
 /// A compiled inference.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    topology: Topology,
+    inference: Inference,
+    /// Whether the states after each pass are those of the schedule.
+    every_pass: bool,
     steps: Vec<Step>,
     removed: Vec<Removed>,
     program: Program,
@@ -77,7 +81,32 @@ impl Plan {
             scalars: topology.depth() - 1,
             ops: steps.iter().map(|step| step.op).collect(),
         };
-        Ok(Plan { steps, removed, program, layout, passes: passes.len(), warnings })
+        Ok(Plan {
+            topology: topology.clone(),
+            inference: inference.clone(),
+            every_pass: options.every_pass || !options.optimise,
+            steps,
+            removed,
+            program,
+            layout,
+            passes: passes.len(),
+            warnings,
+        })
+    }
+
+    /// The network that it is compiled for.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The inference that it carries out.
+    pub fn inference(&self) -> &Inference {
+        &self.inference
+    }
+
+    /// Whether the states after each pass can be observed, and not only those after the last.
+    pub fn every_pass(&self) -> bool {
+        self.every_pass
     }
 
     /// The operations, in the order of their execution.

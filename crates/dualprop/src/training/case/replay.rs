@@ -55,7 +55,7 @@ pub fn trace<T: Real>(case: &Case, options: TraceOptions, pool: &Pool) -> Result
 fn engine<T: Real>(case: &Case, options: TraceOptions, pool: &Pool) -> Result<Engine<T>> {
     let options = PlanOptions { optimise: !options.naive, gradients: true, every_pass: options.every_pass };
     let plan = Plan::compile(case.topology(), case.inference(), options)?;
-    Ok(Engine::new(case.topology(), case.inference(), plan, case.samples(), pool))
+    Engine::new(plan, case.samples(), pool)
 }
 
 fn settle<T: Real>(case: &Case, options: TraceOptions, pool: &Pool, out: &mut Trace) -> Result<()> {
@@ -73,7 +73,8 @@ fn settle<T: Real>(case: &Case, options: TraceOptions, pool: &Pool, out: &mut Tr
         engine.infer(&parameters, &x, &y)?;
     }
     let like_backprop = Inference::new(Rule::backprop(), case.inference().beta, case.inference().loss);
-    let mut backprop = Engine::compile(topology, &like_backprop, case.samples(), pool)?;
+    let plan = Plan::compile(topology, &like_backprop, PlanOptions::default())?;
+    let mut backprop = Engine::new(plan, case.samples(), pool)?;
     backprop.infer(&parameters, &x, &y)?;
 
     // Backpropagation starts with a forward pass whatever the case starts from.
@@ -94,7 +95,9 @@ fn settle<T: Real>(case: &Case, options: TraceOptions, pool: &Pool, out: &mut Tr
     out.insert("cosine_to_backprop", &[depth], alignment.iter().map(|layer| layer.cosine).collect())?;
     let norm = |k| spectral_norm(parameters.get(topology.kernel(k)), Power::Converged);
     out.insert("spectral_norm", &[depth], (1..=depth).map(norm).collect())?;
-    out.insert("contrastive_objective", &[1], vec![contrastive_objective(&engine, &parameters)])?;
+    // The plan of a trace always has gradients.
+    let objective = contrastive_objective(&engine, &parameters).unwrap_or(f64::NAN);
+    out.insert("contrastive_objective", &[1], vec![objective])?;
     if options.every_pass {
         let shape = [measured.len() / depth, depth];
         out.insert("pass_residual", &shape, measured.iter().map(|layer| layer.residual).collect())?;

@@ -39,7 +39,11 @@ impl RecipeParams {
         let initializers =
             (Initializer::parse(&self.network.initializer)?, BiasInitializer::parse(&self.network.bias_initializer)?);
         let inference = inference(&self.learning)?;
-        let warnings = inference.check(layers.len())?;
+        let mut warnings = vec![];
+        for &seed in &self.seeds {
+            // The order of the random schedule is another one for each seed.
+            warnings = Inference { seed, ..inference.clone() }.check(layers.len())?;
+        }
         let optimizer = self.optimizer_kind()?;
         // The effective values are written down, so that a later default cannot change what a run directory says.
         self.learning.nudge = Some(inference.nudge.name().into());
@@ -237,6 +241,11 @@ fn inference(learning: &LearningParams) -> Result<Inference> {
         let problem = "the schedule `backward` is a single sweep; use `forward_backward` for more";
         return Err(Error::setting("learning.passes", learning.passes, problem));
     }
+    let start = Start::parse(&learning.start)?;
+    if start == Start::Continued {
+        let problem = "a training goes on to another batch, so that nothing of its inference can be continued; use `previous`";
+        return Err(Error::setting("learning.start", start.name(), problem));
+    }
     Ok(Inference {
         rule,
         nudge: learning.nudge.as_deref().map_or(Ok(Nudge::default_for(kind)), Nudge::parse)?,
@@ -244,7 +253,7 @@ fn inference(learning: &LearningParams) -> Result<Inference> {
         loss: Loss::parse(&learning.loss)?,
         schedule,
         passes: learning.passes,
-        start: Start::parse(&learning.start)?,
+        start,
         nudge_from_pass: learning.nudge_from_pass,
         divide_gain: learning.divide_gain,
         seed: 0,
@@ -302,6 +311,7 @@ mod tests {
             ("learning.alpha=[0.5]", "learning.alpha = [0.5]"),
             ("learning.beta=-1", "learning.beta = -1"),
             ("learning.damping=[1,1]", "learning.damping = "),
+            ("learning.start=continued", "learning.start = continued"),
             ("learning.power_iterations=3", "learning.power_iterations"),
             ("optimizer.kind=adamm", "unknown optimizer `adamm`; did you mean `adam`?"),
             ("optimizer.learning_rate=0", "optimizer.learning_rate = 0"),
@@ -318,6 +328,15 @@ mod tests {
             let error = params.check().expect_err(assignment).to_string();
             assert!(error.starts_with(expected), "{assignment}: {error}");
         }
+    }
+
+    /// Two draws a pass over three layers miss the output for some seeds: each seed must be checked, not the first alone.
+    #[test]
+    fn the_random_order_of_every_seed_is_checked() {
+        let sets = |seeds: &str| ["learning.schedule=random", "learning.passes=2", seeds].map(String::from);
+        let check = |seeds: &str| RecipeParams::load("digits", &sets(seeds)).unwrap().check();
+        assert!(check("seeds=[0]").is_ok());
+        assert!(check("seeds=[0,1]").unwrap_err().to_string().starts_with("learning.schedule = random"));
     }
 
     #[test]
