@@ -8,7 +8,7 @@ use crate::trace::TraceArguments;
 
 /// Train deep networks by dual propagation, without backpropagation.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(name = "dualprop", version, args_conflicts_with_subcommands = true, after_help = MAIN_HELP)]
 #[command(long_about = "Train deep networks by dual propagation, without backpropagation.\n\n\
     Without a command it trains the embedded handwritten digits: the same as `dualprop train digits`.")]
 pub(crate) struct Cli {
@@ -20,7 +20,16 @@ pub(crate) struct Cli {
     pub(crate) options: TrainOptions,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed while running, 2 wrong usage or input.";
+const MAIN_HELP: &str = "Examples:
+  dualprop                                        the embedded digits by DP-transpose
+  dualprop --set learning.alpha=0.5               with symmetric nudging
+  dualprop train my.toml --quiet                  a recipe of one's own; options follow the command
+  dualprop plan                                   what one training step computes and costs
+
+The options above are for use without a command.
+With a command, options follow it: `dualprop train --quiet`; `dualprop train --help` lists them.
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or input.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -76,7 +85,7 @@ pub(crate) struct TrainOptions {
     /// Threads, 0 for one per core; never changes a result
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Print the result only
+    /// Print the result and warnings only
     #[arg(long, short)]
     pub(crate) quiet: bool,
     /// End with one JSON object on a line of standard output; everything else goes to standard error

@@ -2,6 +2,9 @@
 //!
 //! Exit codes: 0 done; 1 failed while running; 2 wrong usage or input.
 
+// They panic where nothing can be written; `output` does not.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod arguments;
 mod output;
 mod plan;
@@ -19,7 +22,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::note(&format!("error: {}\n", describe(&error)));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -32,6 +35,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Plan(arguments)) => plan::run(&arguments),
         Some(Command::Trace(arguments)) => trace::run(&arguments),
     }
+}
+
+/// The error and its causes, each once: a text of the library names its cause already.
+fn describe(error: &anyhow::Error) -> String {
+    if error.is::<dualprop::Error>() { error.to_string() } else { format!("{error:#}") }
 }
 
 /// 2 where the user's input is at fault, 1 where the run failed.

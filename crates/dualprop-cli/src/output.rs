@@ -1,17 +1,55 @@
-//! Results on standard output.
+//! What a person reads: results on standard output, everything else on standard error.
 
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 
+use anyhow::{Context, Result};
+
 /// Writes text to standard output; a reader that has closed the pipe has seen enough.
-pub(crate) fn print(text: &str) -> io::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(escape(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        other => other.context("standard output: cannot be written"),
     }
+}
+
+/// Writes text to standard error; a failure is ignored, for what nobody can read must not end the run.
+pub(crate) fn note(text: &str) {
+    let _ = io::stderr().lock().write_all(escape(text).as_bytes());
+}
+
+/// Escapes all control characters but line breaks, as JSON does: a text may quote a file that means to steer the terminal.
+/// A line of JSON keeps its value.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// How the user called this program: what a suggested command begins with.
 pub(crate) fn program() -> &'static str {
     // cargo sets this for the programs that it runs.
     if std::env::var_os("CARGO").is_some() { "cargo run --release --" } else { "dualprop" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_and_json_keeps_its_value() {
+        assert_eq!(escape("a\x1b[31m\r\u{9b}°\n"), "a\\u001b[31m\\u000d\\u009b°\n");
+        let value = serde_json::json!({ "name": "\x1b \x7f \u{9b} \n" });
+        let escaped = escape(&value.to_string());
+        assert!(!escaped.contains(char::is_control), "{escaped}");
+        assert_eq!(escaped.parse::<serde_json::Value>().ok(), Some(value));
+    }
 }

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<()> {
     let options = PlanOptions { optimise: !arguments.naive, ..PlanOptions::default() };
     let plan = Plan::compile(&topology, &recipe.inference(recipe.params().seeds[0]), options)?;
     for warning in plan.warnings() {
-        eprintln!("warning: {warning}");
+        output::note(&format!("warning: {warning}\n"));
     }
     let batch = recipe.params().training.batch_size;
     let footer = format!(

@@ -6,6 +6,8 @@ use std::ops::ControlFlow;
 use dualprop::training::{EpochMetrics, Event};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output;
+
 /// A listener that shows what it hears.
 pub(crate) struct Progress {
     quiet: bool,
@@ -22,11 +24,12 @@ impl Progress {
     /// Takes one event.
     pub(crate) fn hear(&mut self, event: Event) -> ControlFlow<()> {
         match event {
-            Event::Warning(text) => eprintln!("warning: {text}"),
+            Event::Warning(text) => output::note(&format!("warning: {text}\n")),
             Event::Started { seed, parameters, samples: [train, validation, test], epochs, steps_per_epoch, .. } => {
                 self.epochs = epochs;
                 if !self.quiet {
-                    eprintln!("seed {seed}: {parameters} parameters, {train} + {validation} + {test} samples, {epochs} epochs");
+                    let samples = format!("{train} + {validation} + {test} samples");
+                    output::note(&format!("seed {seed}: {parameters} parameters, {samples}, {epochs} epochs\n"));
                     self.bar = std::io::stderr().is_terminal().then(|| bar(u64::from(epochs) * steps_per_epoch));
                 }
             }
@@ -48,13 +51,15 @@ impl Progress {
         let line = format!("loss {train_loss:.4}  validation {validation_accuracy:.2} %  learning rate {learning_rate:.5}");
         match &self.bar {
             Some(bar) => bar.set_message(format!("epoch {epoch}/{}  {line}", self.epochs)),
-            None if !self.quiet => eprintln!("epoch {epoch:>3}/{}  {line}", self.epochs),
+            None if !self.quiet => output::note(&format!("epoch {epoch:>3}/{}  {line}\n", self.epochs)),
             None => {}
         }
     }
 }
 
+/// A bar that never wraps: `wide_msg` cuts the message where the terminal ends.
 fn bar(steps: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:20} {percent:>3} %  {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(steps).with_style(style)
 }

@@ -15,8 +15,9 @@ const TRACE_EXAMPLES: &str = "Examples:
   dualprop trace case.safetensors --out states.safetensors
   dualprop trace case.safetensors --out states.safetensors --dtype f32 --every-pass
 
-A case holds a network, one batch (or those of a short training) and all settings, in the layout of the
-golden files. Of a key or a tensor that is unknown or of no use nothing is guessed: it is an error.";
+A case holds a network, one batch (or those of a short training) and all settings.
+Its layout is that of the golden files.
+Of a key or a tensor that is unknown or of no use nothing is guessed: it is an error.";
 
 /// `dualprop trace`
 #[derive(Debug, Args)]
@@ -84,7 +85,7 @@ pub(crate) fn run(arguments: &TraceArguments) -> Result<()> {
         Dtype::F32 => trace::<f32>(&case, options, &pool)?,
     };
     for warning in trace.warnings() {
-        eprintln!("warning: {warning}");
+        output::note(&format!("warning: {warning}\n"));
     }
     trace.write(out)?;
     output::print(&describe(&case, &trace, out))?;

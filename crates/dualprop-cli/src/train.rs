@@ -20,7 +20,9 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     let text = describe(&summary, &recipe)?;
     let hints = if options.quiet { String::new() } else { next_things(&summary) };
     if options.json {
-        eprint!("{text}{hints}");
+        if !options.quiet {
+            output::note(&format!("{text}{hints}"));
+        }
         output::print(&(serde_json::to_string(&summary)? + "\n"))?;
     } else {
         output::print(&format!("{text}{hints}"))?;
@@ -65,6 +67,7 @@ fn next_things(summary: &Summary) -> String {
     ];
     let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     let next: Vec<String> = lines.iter().map(|(command, what)| format!("  {program} {command:width$}  {what}\n")).collect();
-    let files = format!("  {}/metrics.jsonl has every epoch in figures\n", summary.run_directory);
+    let (seeds, have) = if summary.seeds.len() > 1 { ("/seed-*", "have") } else { ("", "has") };
+    let files = format!("  {}{seeds}/metrics.jsonl {have} every epoch in figures\n", summary.run_directory);
     format!("\nNext:\n{}{files}", next.concat())
 }

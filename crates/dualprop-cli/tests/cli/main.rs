@@ -2,19 +2,35 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod help;
 mod plan;
 mod readme;
 mod trace;
 mod train;
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output};
 
 /// Runs `dualprop` with these arguments in this folder.
 fn dualprop(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dualprop"));
     // Set by `cargo test`; it would change the suggested commands.
-    command.env_remove("CARGO").current_dir(folder).args(arguments).output().unwrap()
+    command.env_remove("CARGO").current_dir(folder).args(arguments);
+    command
+}
+
+/// A file that takes no byte; without one there is nothing to test.
+fn full() -> Option<File> {
+    let file = File::options().write(true).open("/dev/full").ok();
+    if file.is_none() {
+        println!("SKIPPED: there is no /dev/full");
+    }
+    file
 }
 
 fn stdout(output: &Output) -> String {

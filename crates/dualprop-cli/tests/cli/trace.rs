@@ -134,7 +134,7 @@ fn a_truncated_or_missing_or_convolutional_case_is_refused_with_exit_code_2() {
         assert_refused(&dualprop(folder.path(), &["trace", "case.safetensors", "--out", "out"]), 2, "case.safetensors: it");
     }
     assert_refused(&dualprop(folder.path(), &["trace", "none", "--out", "out"]), 2, "none: cannot be read");
-    assert_refused(&dualprop(folder.path(), &["trace", ".", "--out", "out"]), 2, ".: cannot be read");
+    assert_refused(&dualprop(folder.path(), &["trace", ".", "--out", "out"]), 2, ".: it is not a regular file");
     let folder = folder_with("cnn_a_dp_transpose_a0.0_b0.1_bwK1_relu_ce");
     let message = "metadata `conv_features` is `[6, 8]`: convolutional networks are not supported";
     assert_refused(&dualprop(folder.path(), &["trace", "case.safetensors", "--out", "out"]), 2, message);
@@ -151,9 +151,12 @@ fn wrong_usage_is_refused_with_exit_code_2_and_a_failed_write_with_1() {
     }
     let trace = ["trace", "case.safetensors", "--out", "out"];
     assert_refused(&dualprop(folder.path(), &trace[..2]), 2, "--out <OUT>");
-    for (option, value, message) in
-        [("--dtype", "f16", "f64, f32"), ("--pool-routing", "max", "plus, mean"), ("--threads", "-1", "-1")]
-    {
+    for (option, value, message) in [
+        ("--dtype", "f16", "f64, f32"),
+        ("--pool-routing", "max", "plus, mean"),
+        ("--threads", "-1", "-1"),
+        ("--threads", "1025", "threads = 1025: expected 0 (one per core) to 1024"),
+    ] {
         assert_refused(&dualprop(folder.path(), &[&trace[..], &[option, value]].concat()), 2, message);
     }
     let message = "every_pass = true: it describes the passes of one inference, and this case is a training";
@@ -175,4 +178,17 @@ fn what_is_rarely_meant_is_warned_of() {
     assert!(output.status.success());
     assert!(stderr(&output).starts_with("warning: beta = 9: beyond 2 the proximal nudge"), "{}", stderr(&output));
     assert_eq!(stdout(&output), "out: 23 tensors of the inference case\n");
+}
+
+#[test]
+fn a_file_cannot_steer_the_terminal() {
+    let folder = folder_with(CASE);
+    change(folder.path(), &format!(r#""name":"{CASE}""#), r#""name":"\u001b[31mred""#);
+    let output = dualprop(folder.path(), &["trace", "case.safetensors", "--out", "out"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).ends_with("inference \\u001b[31mred\n"), "{:?}", stdout(&output));
+    change(folder.path(), r#""rule":"dp_transpose""#, r#""rule":"\u001b[31m""#);
+    let output = dualprop(folder.path(), &["trace", "case.safetensors", "--out", "out"]);
+    assert_refused(&output, 2, r"\u001b[31m");
+    assert!(!stderr(&output).contains('\x1b'), "{:?}", stderr(&output));
 }

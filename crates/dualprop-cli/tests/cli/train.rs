@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{assert_refused, dualprop, stderr, stdout};
+use crate::{assert_refused, command, dualprop, full, stderr, stdout};
 
 const SHORT: [&str; 4] = ["--set", "training.epochs=2", "--set", "training.alignment_every=5"];
 
@@ -73,6 +73,8 @@ fn json_is_one_line_with_everything_and_quiet_is_quiet() {
     assert!(angles.iter().all(|angle| (0.0..30.0).contains(angle)), "{angles:?}");
     let quiet = short(folder.path(), &["--quiet"]);
     assert_eq!(stderr(&quiet), "");
+    let silent = short(folder.path(), &["--json", "--quiet"]);
+    assert_eq!((stderr(&silent).as_str(), stdout(&silent).lines().count()), ("", 1));
     assert!(stdout(&quiet).contains("test accuracy") && !stdout(&quiet).contains("Next:"), "{}", stdout(&quiet));
 }
 
@@ -159,6 +161,45 @@ fn a_divergence_is_named_with_exit_code_1() {
     let output = short(folder.path(), &["--quiet", "--set", "optimizer.learning_rate=1e9"]);
     assert_refused(&output, 1, "is not finite at step");
     assert!(folder.path().join("runs/digits/recipe.toml").is_file());
+}
+
+#[test]
+fn what_nobody_can_read_does_not_end_a_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let status =
+            command(folder.path(), &[&["train"], &SHORT[..], arguments].concat()).stderr(full()?).output().unwrap().status;
+        Some(status.code())
+    };
+    let Some(code) = run(&["--json"]) else { return };
+    assert_eq!(code, Some(0));
+    assert!(folder.path().join("runs/digits/model.safetensors").is_file());
+    assert_eq!(run(&["--set", "learning.alpha=2"]), Some(Some(2)));
+}
+
+#[test]
+fn a_cause_is_named_once_and_so_is_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = dualprop(folder.path(), &["train", "missing.toml"]);
+    assert_refused(&output, 2, "error: missing.toml: cannot be read: ");
+    assert_eq!(stderr(&output).matches("os error").count(), 1, "{}", stderr(&output));
+    let Some(full) = full() else { return };
+    let output = command(folder.path(), &["plan"]).stdout(full).output().unwrap();
+    assert_refused(&output, 1, "error: standard output: cannot be written: ");
+    assert_eq!(stderr(&output).matches("os error").count(), 1, "{}", stderr(&output));
+}
+
+#[test]
+fn the_hint_leads_to_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, seeds, files, metrics) in [
+        ("one", "seeds=[3]", "runs/one/metrics.jsonl has", "runs/one/metrics.jsonl"),
+        ("two", "seeds=[3,4]", "runs/two/seed-*/metrics.jsonl have", "runs/two/seed-4/metrics.jsonl"),
+    ] {
+        let output = short(folder.path(), &["--set", seeds, "--name", name]);
+        assert!(stdout(&output).contains(&format!("  {files} every epoch in figures\n")), "{}", stdout(&output));
+        assert!(folder.path().join(metrics).is_file(), "{metrics}");
+    }
 }
 
 fn walk(folder: &Path) -> Vec<String> {

@@ -72,13 +72,13 @@ pub enum Error {
         path: PathBuf,
     },
     /// A number stopped being finite.
-    #[error("{quantity} is not finite at step {step}: the training diverged; try a smaller {remedy}")]
+    #[error("{quantity} is not finite at step {step}: the training diverged; try {remedy}")]
     Diverged {
         /// What stopped being finite.
         quantity: String,
         /// The training step, counted from 0.
         step: u64,
-        /// What to make smaller.
+        /// What may help.
         remedy: &'static str,
     },
     /// More memory would be needed than there is.
@@ -106,7 +106,7 @@ pub enum Error {
 impl Error {
     /// A setting whose value cannot be used.
     pub fn setting(field: impl Into<String>, value: impl ToString, problem: impl Into<String>) -> Self {
-        Error::Setting { field: field.into(), value: value.to_string(), problem: problem.into() }
+        Error::Setting { field: field.into(), value: shortened(&value.to_string(), 80), problem: problem.into() }
     }
 
     /// A name that is none of `known`; finds the nearest.
@@ -118,7 +118,7 @@ impl Error {
             .filter(|(similarity, _)| *similarity > 0.7)
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, candidate)| candidate.to_string());
-        Error::Unknown { what: what.into(), name: name.to_string(), nearest, known: known.join(", ") }
+        Error::Unknown { what: what.into(), name: shortened(name, 80), nearest, known: known.join(", ") }
     }
 
     /// A tensor of another shape than expected.
@@ -128,12 +128,20 @@ impl Error {
 
     /// A file whose content is wrong.
     pub fn malformed(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
-        Error::Malformed { path: path.into(), problem: problem.into() }
+        Error::Malformed { path: path.into(), problem: shortened(&problem.into(), 600) }
     }
 
     /// Whether the user's input is at fault (exit code 2), not the run itself (exit code 1).
     pub fn is_input(&self) -> bool {
         !matches!(self, Error::Write { .. } | Error::Diverged { .. } | Error::Threads { .. })
+    }
+}
+
+/// At most so many characters: a message quotes what is wrong, but not megabytes of it.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_string(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
@@ -144,6 +152,15 @@ fn suggestion(nearest: &Option<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_quote_no_more_than_a_line_or_so() {
+        let long = "ä".repeat(5000);
+        for error in [Error::setting("a", &long, "b"), Error::unknown("a", &long, ["b"]), Error::malformed("a", long.as_str())] {
+            let text = error.to_string();
+            assert!(text.chars().count() < 700 && text.contains("ä…"), "{text}");
+        }
+    }
 
     #[test]
     fn unknown_names_suggest_the_nearest_known_one() {

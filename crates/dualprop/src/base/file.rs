@@ -1,44 +1,68 @@
 //! Files that are either whole or absent.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Error, Result};
 
 /// Reads a whole file.
 ///
 /// # Errors
-/// [`Error::Read`] with the path.
+/// [`Error::Read`] with the path; [`Error::Malformed`] for something that is no regular file, such as a device without end.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|source| Error::Read { path: path.into(), source })
+    let failed = |source| Error::Read { path: path.into(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(Error::malformed(path, "it is not a regular file"));
+    }
+    let mut bytes = vec![];
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
-/// Reads a whole text file.
+/// Reads a whole text file of at most `most` bytes.
 ///
 /// # Errors
-/// [`Error::Read`] with the path; also where the file is not UTF-8.
-pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|source| Error::Read { path: path.into(), source })
+/// As [`read`]; [`Error::Malformed`] if it is larger, or not UTF-8.
+pub fn read_text(path: &Path, most: u64) -> Result<String> {
+    // Before it is read: a file of gigabytes is refused at once.
+    if path.metadata().is_ok_and(|metadata| metadata.len() > most) {
+        return Err(Error::malformed(path, format!("it is larger than {most} bytes, and so not what it should be")));
+    }
+    String::from_utf8(read(path)?).map_err(|_| Error::malformed(path, "it is not text in UTF-8"))
 }
 
-/// Writes a file so that `path` holds either its old content or all of the new: into a sibling temporary file, which is
-/// flushed to the disk and then renamed.
+/// Writes a file so that `path` holds either its old content or all of the new: into a temporary file beside it, which is
+/// flushed to the disk and then renamed. A link is followed, and stays.
 ///
 /// # Errors
-/// [`Error::Write`] with the path; the temporary file is removed and the old content stays.
+/// [`Error::Write`] with the path; the temporary file is removed and the old content stays. What is no regular file, such as
+/// a device, is never replaced.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let fail = |source| Error::Write { path: path.into(), source };
-    let name = path.file_name().ok_or_else(|| fail(std::io::Error::other("it names no file")))?;
-    let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
+    // Only a path that leads to something can be resolved; any other is new.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    if target.exists() && !target.is_file() {
+        return Err(fail(std::io::Error::other("it exists and is not a regular file")));
+    }
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = target.with_file_name(format!(".dualprop-{}-{count}.tmp", std::process::id()));
+    // A new file: never one that somebody else put there, nor what a link of that name leads to.
+    let created = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
+    let written = fill(created, bytes).and_then(|()| fs::rename(&temporary, &target));
     written.map_err(|source| {
         // The error being reported is the one that matters; a temporary file that cannot be removed is only litter.
         let _ = fs::remove_file(&temporary);
         fail(source)
     })
+}
+
+fn fill(mut file: File, bytes: &[u8]) -> std::io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Creates a folder and those above it.
@@ -64,5 +88,31 @@ mod tests {
         fs::create_dir(&occupied).unwrap();
         assert!(matches!(write_atomic(&occupied, b"x"), Err(Error::Write { .. })));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_devices_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [target, link, device] = ["target", "link", "device"].map(|name| folder.path().join(name));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert!(link.is_symlink() && fs::read(&target).unwrap() == b"new");
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        assert!(write_atomic(&device, b"x").unwrap_err().to_string().contains("not a regular file"));
+        assert!(matches!(read(&device), Err(Error::Malformed { .. })));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn texts_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomic(&path, b"four").unwrap();
+        assert_eq!(read_text(&path, 4).unwrap(), "four");
+        assert!(read_text(&path, 3).unwrap_err().to_string().contains("larger than 3 bytes"));
+        write_atomic(&path, &[0xff]).unwrap();
+        assert!(read_text(&path, 4).unwrap_err().to_string().contains("UTF-8"));
     }
 }

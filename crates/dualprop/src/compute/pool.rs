@@ -10,6 +10,9 @@ use crate::base::{Error, Result};
 /// Elements that one task of an element-wise loop handles: 16 KiB of f32, a small part of a first-level cache.
 pub(super) const ELEMENTS: usize = 4096;
 
+/// The most threads that a pool starts: more is a slip of the pen, and would only exhaust the machine.
+const MOST_THREADS: usize = 1024;
+
 /// A pool of threads of its own; cloning it shares the threads. With one thread everything runs on the caller.
 #[derive(Clone)]
 pub struct Pool {
@@ -21,8 +24,11 @@ impl Pool {
     /// A pool of this many threads; 0 means one per available core.
     ///
     /// # Errors
-    /// [`Error::Threads`] if the operating system refuses them.
+    /// [`Error::Setting`] for more than 1024, before any is started; [`Error::Threads`] if the operating system refuses them.
     pub fn new(threads: usize) -> Result<Self> {
+        if threads > MOST_THREADS {
+            return Err(Error::setting("threads", threads, format!("expected 0 (one per core) to {MOST_THREADS}")));
+        }
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
@@ -72,6 +78,19 @@ impl Team {
         } else {
             let pieces = a.chunks_mut(size).zip(b.chunks_mut(size));
             pieces.enumerate().for_each(|(i, (a, b))| work(i * size, a, b));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_threads_than_any_machine_has_are_refused() {
+        for threads in [MOST_THREADS + 1, usize::MAX] {
+            let error = Pool::new(threads).err().map(|error| error.to_string());
+            assert_eq!(error, Some(format!("threads = {threads}: expected 0 (one per core) to 1024")));
         }
     }
 }

@@ -37,7 +37,7 @@ impl<T: Real> Engine<T> {
     /// # Errors
     /// [`Error::Setting`] if β or a damping coefficient is too large or too small for the type T.
     pub fn new(plan: Plan, capacity: usize, pool: &Pool) -> Result<Self> {
-        check_range::<T>(plan.inference())?;
+        check_range::<T>(plan.inference(), plan.topology().depth())?;
         let device = Cpu::new(plan.program().clone(), capacity, pool.clone());
         Ok(Engine { plan, device })
     }
@@ -121,7 +121,7 @@ impl<T: Real> Engine<T> {
     /// (s⁺_k, s⁻_k) of the last batch, k = 1..L: s⁺ = s̄ + (1−α)Δ, s⁻ = s̄ − αΔ.
     pub fn compartments(&self, k: usize) -> (Vec<T>, Vec<T>) {
         let alpha = match k == self.topology().depth() {
-            true => self.inference().rule.nudge_weights(self.inference().beta).alpha,
+            true => self.inference().rule.nudge_weights(1.0).alpha,
             false => self.inference().rule.dyad_weights(k).alpha,
         };
         let (alpha, rest) = (T::from_f64(alpha), T::from_f64(1.0 - alpha));
@@ -180,14 +180,22 @@ impl<T: Real> Engine<T> {
 }
 
 /// That the numbers of an inference are numbers of the type T, and neither 0 nor infinite where they are not in f64.
-fn check_range<T: Real>(inference: &Inference) -> Result<()> {
+fn check_range<T: Real>(inference: &Inference, depth: usize) -> Result<()> {
     let out_of_range = |field, value: f64| {
         let problem = format!("it is out of the range of {}; use a moderate number, or compute in f64", T::NAME);
         Err(Error::setting(field, value, problem))
     };
     let finite = |value: f64| T::from_f64(value).is_finite();
-    if !finite(inference.beta) || T::from_f64(inference.beta) == T::ZERO || !finite(1.0 / inference.beta) {
-        return out_of_range("learning.beta", inference.beta);
+    let usable = |value: f64| finite(value) && T::from_f64(value) != T::ZERO;
+    let beta = inference.beta;
+    if !usable(beta) || !usable(1.0 / beta) {
+        return out_of_range("learning.beta", beta);
+    }
+    for k in 1..=depth {
+        let divisor = beta * inference.rule.gain_product(k, depth);
+        if !usable(divisor) || !usable(1.0 / divisor) {
+            return out_of_range("learning.beta times the gains", divisor);
+        }
     }
     if let Some(Damping::Given(values)) = &inference.rule.damping
         && let Some(value) = values.iter().find(|value| !finite(**value))

@@ -97,6 +97,9 @@ pub enum Damping {
     },
 }
 
+/// The most power iterations of one damping coefficient; a norm has converged long before.
+const MOST_ITERATIONS: usize = 100_000;
+
 /// A rule with its weights; a plain value, checked against a network by [`Rule::check`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
@@ -219,8 +222,11 @@ impl Rule {
                 |l| l >= 0.0 && l.is_finite(),
                 "a finite number, 0 or more",
             ),
-            (Some(Damping::Spectral { power: Power::Iterations(0), .. }), RuleKind::DpDamped) => {
-                Err(Error::setting("learning.power_iterations", 0, "expected at least one iteration"))
+            (Some(Damping::Spectral { power: Power::Iterations(n), .. }), RuleKind::DpDamped)
+                if !(1..=MOST_ITERATIONS).contains(n) =>
+            {
+                let problem = format!("expected 1 to {MOST_ITERATIONS} iterations");
+                Err(Error::setting("learning.power_iterations", n, problem))
             }
             (Some(_), RuleKind::DpDamped) | (None, _) if self.damping.is_some() || self.kind != RuleKind::DpDamped => Ok(()),
             (None, _) => Err(Error::setting("learning.damping", "none", "the rule `dp_damped` needs damping coefficients")),

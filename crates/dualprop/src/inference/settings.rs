@@ -49,7 +49,7 @@ pub struct Inference {
     pub rule: Rule,
     /// How the loss pulls.
     pub nudge: Nudge,
-    /// β, the strength of the nudge.
+    /// β, the strength of the nudge; of backpropagation only a scale of its differences, so that they compare with the others'.
     pub beta: f64,
     /// ℓ
     pub loss: Loss,

@@ -31,8 +31,8 @@ pub fn run(recipe: &Recipe, destination: &Destination, listen: &mut dyn FnMut(Ev
             trainer = Trainer::new(recipe, seed, &pool)?;
         }
         let result = match params.seeds.len() {
-            1 => trainer.run(&mut directory, listen)?,
-            _ => trainer.run(&mut directory.seed(seed, params)?, listen)?,
+            1 => trainer.run(&directory, listen)?,
+            _ => trainer.run(&directory.seed(seed, params)?, listen)?,
         };
         let stopped = result.stopped_early;
         results.push(result);
@@ -41,7 +41,7 @@ pub fn run(recipe: &Recipe, destination: &Destination, listen: &mut dyn FnMut(Ev
         }
     }
     let summary = summarize(params.name.clone(), &results, &directory, began.elapsed().as_secs_f64());
-    directory.save_summary(&summary)?;
+    directory.complete(&summary)?;
     Ok(summary)
 }
 

@@ -72,7 +72,8 @@ pub struct Trainer {
     parameters: Parameters<f32>,
     optimizer: Optimizer<f32>,
     engine: Engine<f32>,
-    backprop: Engine<f32>,
+    /// What the local gradients are measured against, where they are.
+    backprop: Option<Engine<f32>>,
     predictor: Predictor<f32>,
     batch: Batch<f32>,
     batch_size: usize,
@@ -99,9 +100,14 @@ impl Trainer {
         let params = recipe.params();
         let dataset = digits()?;
         let split = Split::stratified(dataset.labels(), dataset.classes, params.data.validation, params.data.test, seed)?;
-        for (field, part) in [("data.validation", &split.validation), ("data.test", &split.test)] {
+        let (validation, test) = (params.data.validation, params.data.test);
+        for (field, share, part, problem) in [
+            ("data.validation", validation, &split.validation, "no sample would be held out; raise it"),
+            ("data.test", test, &split.test, "no sample would be held out; raise it"),
+            ("data.validation + data.test", validation + test, &split.train, "no sample would be left to train on"),
+        ] {
             if part.is_empty() {
-                return Err(Error::setting(field, "too small", "no sample would be held out; raise it"));
+                return Err(Error::setting(field, share, problem));
             }
         }
         let batch_size = params.training.batch_size;
@@ -114,10 +120,14 @@ impl Trainer {
         let dataset = standardizer.transform(dataset)?;
         let topology = recipe.topology(dataset.input, dataset.classes)?;
         let inference = recipe.inference(seed);
-        let like_backprop = Inference::new(Rule::backprop(), inference.beta, inference.loss);
-        let compile = |inference| Plan::compile(&topology, inference, PlanOptions::default());
-        let (plan, backprop_plan) = (compile(&inference)?, compile(&like_backprop)?);
-        check_memory(&topology, [&plan, &backprop_plan], batch_size)?;
+        let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
+        let mut plans = vec![Plan::compile(&topology, &inference, PlanOptions::default())?];
+        if params.training.alignment_every > 0 {
+            plans.push(Plan::compile(&topology, &like_backprop, PlanOptions::default())?);
+        }
+        check_memory(&topology, &plans, batch_size)?;
+        let mut engines = plans.into_iter().map(|plan| Engine::new(plan, batch_size, pool)).collect::<Result<Vec<_>>>()?;
+        let backprop = if engines.len() > 1 { engines.pop() } else { None };
         let (kernels, biases) = recipe.initializers();
         Ok(Trainer {
             seed,
@@ -126,8 +136,8 @@ impl Trainer {
             rate: recipe.rate((split.train.len() / batch_size) as u64)?,
             parameters: initialize(&topology, kernels, biases, seed),
             optimizer: Optimizer::new(recipe.optimizer(), &topology),
-            engine: Engine::new(plan, batch_size, pool)?,
-            backprop: Engine::new(backprop_plan, batch_size, pool)?,
+            engine: engines.remove(0),
+            backprop,
             predictor: Predictor::new(&topology, batch_size.max(EVALUATION_BATCH), pool),
             batch: Batch::new(),
             dataset,
@@ -144,7 +154,7 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Diverged`] if a number stops being finite; [`Error::Write`] if the run directory cannot be written.
-    pub fn run(&mut self, directory: &mut RunDirectory, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<SeedResult> {
+    pub fn run(&mut self, directory: &RunDirectory, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<SeedResult> {
         let steps_per_epoch = (self.split.train.len() / self.batch_size) as u64;
         let mut stopped = listen(Event::Started {
             seed: self.seed,
@@ -168,8 +178,8 @@ impl Trainer {
             for (latest, angle) in angles_deg.iter_mut().zip(&metrics.angles_deg) {
                 *latest = angle.or(*latest);
             }
-            self.remember_best(&metrics);
             directory.append(&metrics)?;
+            self.keep_best(&metrics, directory)?;
             stopped = listen(Event::Epoch(&metrics)).is_break() && epoch < self.epochs;
         }
         self.finish(directory, angles_deg, stopped, listen)
@@ -187,9 +197,10 @@ impl Trainer {
             self.batch.fill(&self.dataset, indices);
             self.engine.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
             busy += began.elapsed();
-            if self.alignment_every > 0 && self.step.is_multiple_of(self.alignment_every) {
-                self.backprop.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
-                let alignment = align(self.engine.topology(), self.engine.gradients(), self.backprop.gradients());
+            let measured = self.alignment_every > 0 && self.step.is_multiple_of(self.alignment_every);
+            if let Some(backprop) = self.backprop.as_mut().filter(|_| measured) {
+                backprop.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
+                let alignment = align(self.engine.topology(), self.engine.gradients(), backprop.gradients());
                 cosines.add(alignment.iter().map(|layer| layer.cosine));
             }
             let (batch_loss, batch_right) = self.prediction()?;
@@ -244,7 +255,11 @@ impl Trainer {
     }
 
     fn diverged(&self, quantity: &str) -> Error {
-        Error::Diverged { quantity: quantity.into(), step: self.step, remedy: "optimizer.learning_rate or learning.beta" }
+        Error::Diverged {
+            quantity: quantity.into(),
+            step: self.step,
+            remedy: "a smaller optimizer.learning_rate, or moderate values of learning.beta and learning.gain",
+        }
     }
 
     /// (mean loss, accuracy in percent) on these samples.
@@ -260,19 +275,22 @@ impl Trainer {
         Ok((loss / samples, 100.0 * right as f64 / samples))
     }
 
-    /// Keeps the parameters with the highest accuracy on validation; of equal ones those with the lowest loss there.
-    fn remember_best(&mut self, metrics: &EpochMetrics) {
+    /// Keeps the parameters with the highest accuracy on validation, of equal ones those with the lowest loss there; in the run
+    /// directory at once, so that an interruption loses nothing.
+    fn keep_best(&mut self, metrics: &EpochMetrics, directory: &RunDirectory) -> Result<()> {
         let (accuracy, loss) = (metrics.validation_accuracy, metrics.validation_loss);
         let better = |best: &Best| accuracy > best.accuracy || accuracy == best.accuracy && loss < best.loss;
         if self.best.as_ref().is_none_or(better) {
             self.best = Some(Best { epoch: metrics.epoch, accuracy, loss, parameters: self.parameters.clone() });
+            directory.save_model(&self.model())?;
         }
+        Ok(())
     }
 
-    /// Saves the best parameters and tests them, the only time that the test samples are looked at.
+    /// Tests the best parameters, the only time that the test samples are looked at.
     fn finish(
         &mut self,
-        directory: &mut RunDirectory,
+        directory: &RunDirectory,
         angles_deg: Vec<Option<f64>>,
         stopped_early: bool,
         listen: &mut dyn FnMut(Event) -> ControlFlow<()>,
@@ -283,9 +301,11 @@ impl Trainer {
                 (best.epoch, best.accuracy)
             }
             // Ended within the first epoch: the parameters as they are now.
-            None => (0, self.evaluate(&self.split.validation.clone())?.1),
+            None => {
+                directory.save_model(&self.model())?;
+                (0, self.evaluate(&self.split.validation.clone())?.1)
+            }
         };
-        directory.save_model(&self.model())?;
         let (_, test_accuracy) = self.evaluate(&self.split.test.clone())?;
         let result = SeedResult { seed: self.seed, test_accuracy, validation_accuracy, best_epoch, angles_deg, stopped_early };
         // Nothing is left to be stopped.
@@ -301,22 +321,15 @@ impl Trainer {
 }
 
 /// That everything which a training holds at once fits into the memory that there is.
-fn check_memory(topology: &Topology, plans: [&Plan; 2], batch_size: usize) -> Result<()> {
-    const F32: usize = size_of::<f32>();
-    let neurons: usize = (0..=topology.depth()).map(|k| topology.state(k).neurons()).sum();
+fn check_memory(topology: &Topology, plans: &[Plan], batch_size: usize) -> Result<()> {
+    const F32: u64 = size_of::<f32>() as u64;
+    let neurons: u64 = (0..=topology.depth()).map(|k| topology.state(k).neurons() as u64).sum();
     // The parameters, two moments of the optimiser, the best parameters, and a copy in the file that keeps them.
-    let parameters = (5 * F32) as u64 * topology.parameter_count() as u64;
-    let evaluation = (2 * F32 * batch_size.max(EVALUATION_BATCH)) as u64 * neurons as u64;
-    let needed = plans.iter().map(|plan| plan.memory(batch_size, F32)).sum::<u64>() + parameters + evaluation;
-    match memory::available() {
-        Some(available) if needed > available => Err(Error::Memory {
-            what: "this training".into(),
-            needed: needed >> 20,
-            available: available >> 20,
-            remedy: "choose smaller layers or a smaller training.batch_size",
-        }),
-        _ => Ok(()),
-    }
+    let parameters = (5 * F32).saturating_mul(topology.parameter_count() as u64);
+    let evaluation = (2 * F32 * batch_size.max(EVALUATION_BATCH) as u64).saturating_mul(neurons);
+    let states = plans.iter().map(|plan| plan.memory(batch_size, size_of::<f32>())).fold(0u64, u64::saturating_add);
+    let needed = states.saturating_add(parameters).saturating_add(evaluation);
+    memory::require("this training", needed, "choose smaller layers or a smaller training.batch_size")
 }
 
 fn summed_loss(loss: Loss, logits: &[f32], batch: &Batch<f32>) -> f64 {

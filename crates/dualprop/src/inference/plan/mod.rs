@@ -136,23 +136,25 @@ impl Plan {
 
     /// Multiply-adds of the whole plan for a batch of this size.
     pub fn multiply_adds(&self, samples: usize) -> u64 {
-        self.steps.iter().map(|step| self.cost(&step.op, samples)).sum()
+        self.steps.iter().fold(0, |sum, step| sum.saturating_add(self.cost(&step.op, samples)))
     }
 
     /// Multiply-adds that the removed operations would have cost.
     pub fn multiply_adds_saved(&self, samples: usize) -> u64 {
-        self.removed.iter().map(|removed| self.cost(&removed.step.op, samples)).sum()
+        self.removed.iter().fold(0, |sum, removed| sum.saturating_add(self.cost(&removed.step.op, samples)))
     }
 
     fn cost(&self, op: &Op, samples: usize) -> u64 {
-        self.program.multiply_adds(op) * samples as u64 + self.program.multiply_adds_per_batch(op)
+        let of_samples = self.program.multiply_adds(op).saturating_mul(samples as u64);
+        of_samples.saturating_add(self.program.multiply_adds_per_batch(op))
     }
 
     /// Bytes that an engine reserves for the states of `samples` samples and the gradients, `element` bytes a number.
     pub fn memory(&self, samples: usize, element: usize) -> u64 {
-        let states: u64 = self.program.buffers.iter().map(|&width| width as u64).sum();
-        let parameters: u64 = self.program.parameters.iter().map(|shape| shape.iter().product::<usize>() as u64).sum();
-        element as u64 * states.saturating_mul(samples as u64).saturating_add(parameters)
+        let states: u128 = self.program.buffers.iter().map(|&width| width as u128).sum();
+        let parameters: u128 = self.program.parameters.iter().map(|shape| shape.iter().product::<usize>() as u128).sum();
+        let numbers = states.saturating_mul(samples as u128).saturating_add(parameters);
+        u64::try_from(numbers.saturating_mul(element as u128)).unwrap_or(u64::MAX)
     }
 
     pub(super) fn layout(&self) -> &Layout {

@@ -19,9 +19,6 @@ const SCHEDULES: [(&str, Schedule); 8] = [
     ("random", Schedule::Random),
 ];
 
-/// The most power iterations of one damping coefficient.
-const MOST_ITERATIONS: u64 = 100_000;
-
 /// The network.
 pub(super) fn topology(settings: &mut Settings) -> Result<Topology> {
     let convolutions = settings.required("conv_features", &COUNTS)?;
@@ -99,14 +96,8 @@ fn damping(settings: &mut Settings, kind: RuleKind, given: Option<Vec<f64>>) -> 
     match (kind, given) {
         (RuleKind::DpDamped, Some(values)) => Ok(Some(Damping::Given(values[1..].to_vec()))),
         (RuleKind::DpDamped, None) => {
-            let power = match settings.optional("damping_power_iterations", &COUNT)? {
-                None => Power::Converged,
-                Some(n @ 1..=MOST_ITERATIONS) => Power::Iterations(whole(n)),
-                Some(_) => {
-                    let problem = format!("expected 1 to {MOST_ITERATIONS} iterations");
-                    return Err(settings.wrong("damping_power_iterations", &problem));
-                }
-            };
+            let iterations = settings.optional("damping_power_iterations", &COUNT)?;
+            let power = iterations.map_or(Power::Converged, |n| Power::Iterations(whole(n)));
             let asymmetry = settings.optional("damping_asymmetry", &FLAG)?.unwrap_or(false);
             Ok(Some(Damping::Spectral { power, asymmetry }))
         }

@@ -1,7 +1,7 @@
 //! The engine carries out a case.
 
 use crate::analysis::{align, contrastive_objective, settling};
-use crate::base::{Error, Real, Result};
+use crate::base::{Error, Real, Result, memory};
 use crate::compute::Pool;
 use crate::compute::spectral::{Power, spectral_norm};
 use crate::inference::{Engine, Inference, Plan, PlanOptions, PoolRouting, Predictor, Rule, Start};
@@ -55,6 +55,9 @@ pub fn trace<T: Real>(case: &Case, options: TraceOptions, pool: &Pool) -> Result
 fn engine<T: Real>(case: &Case, options: TraceOptions, pool: &Pool) -> Result<Engine<T>> {
     let options = PlanOptions { optimise: !options.naive, gradients: true, every_pass: options.every_pass };
     let plan = Plan::compile(case.topology(), case.inference(), options)?;
+    // The engine, one for backpropagation, and what is written, in f64 and once more as bytes.
+    let needed = plan.memory(case.samples(), size_of::<T>()).saturating_add(plan.memory(case.samples(), 16));
+    memory::require("this case", needed.saturating_mul(2), "trace fewer samples at a time")?;
     Engine::new(plan, case.samples(), pool)
 }
 
@@ -72,7 +75,7 @@ fn settle<T: Real>(case: &Case, options: TraceOptions, pool: &Pool, out: &mut Tr
     } else {
         engine.infer(&parameters, &x, &y)?;
     }
-    let like_backprop = Inference::new(Rule::backprop(), case.inference().beta, case.inference().loss);
+    let like_backprop = Inference::new(Rule::backprop(), 1.0, case.inference().loss);
     let plan = Plan::compile(topology, &like_backprop, PlanOptions::default())?;
     let mut backprop = Engine::new(plan, case.samples(), pool)?;
     backprop.infer(&parameters, &x, &y)?;

@@ -45,10 +45,37 @@ impl RecipeParams {
             warnings = Inference { seed, ..inference.clone() }.check(layers.len())?;
         }
         let optimizer = self.optimizer_kind()?;
-        // The effective values are written down, so that a later default cannot change what a run directory says.
-        self.learning.nudge = Some(inference.nudge.name().into());
         self.rate(1)?;
+        self.write_down(&inference, optimizer);
         Ok(Recipe { params: self, layers, activation, initializers, inference, optimizer, warnings })
+    }
+
+    /// Puts the effective value in the place of every one that was left out and has one, so that a later default cannot change
+    /// what a run directory says. An `output_alpha` that is left out follows α, whatever that may become.
+    fn write_down(&mut self, inference: &Inference, optimizer: OptimizerKind) {
+        self.learning.nudge = Some(inference.nudge.name().into());
+        if let Some(Damping::Spectral { power, asymmetry }) = inference.rule.damping {
+            let iterations = if let Power::Iterations(n) = power { n } else { 0 };
+            self.learning.power_iterations = Some(iterations);
+            self.learning.damping_asymmetry = Some(asymmetry);
+        }
+        match optimizer {
+            OptimizerKind::Sgd { momentum, weight_decay } => {
+                (self.optimizer.momentum, self.optimizer.weight_decay) = (Some(momentum), Some(weight_decay));
+            }
+            OptimizerKind::Adam { beta1, beta2, epsilon } => {
+                (self.optimizer.beta1, self.optimizer.beta2) = (Some(beta1), Some(beta2));
+                self.optimizer.epsilon = Some(epsilon);
+            }
+        }
+        let schedule = &mut self.optimizer.schedule;
+        if schedule.kind != "constant" {
+            schedule.last.get_or_insert(0.0);
+            schedule.decay_epochs.get_or_insert(self.training.epochs);
+        }
+        if schedule.kind == "warmup_cosine" {
+            schedule.first.get_or_insert(0.0);
+        }
     }
 
     fn check_ranges(&self) -> Result<()> {
@@ -138,8 +165,7 @@ impl RecipeParams {
         };
         let peak = self.optimizer.learning_rate;
         let last_rate = last.unwrap_or(0.0);
-        let epochs = u64::from(self.training.epochs);
-        let decay = decay_epochs.unwrap_or(epochs);
+        let decay = u64::from(decay_epochs.unwrap_or(self.training.epochs));
         if !(last_rate >= 0.0 && last_rate <= peak) {
             return Err(Error::setting(key("last"), last_rate, "expected a number from 0 to learning_rate"));
         }
@@ -158,7 +184,7 @@ impl RecipeParams {
             }
             "cosine" => Ok(Rate::Cosine { peak, last: last_rate, steps: decay * steps_per_epoch }),
             "warmup_cosine" => {
-                let (first, warmup) = (first.unwrap_or(0.0), warmup_epochs.unwrap_or(0));
+                let (first, warmup) = (first.unwrap_or(0.0), u64::from(warmup_epochs.unwrap_or(0)));
                 if !(first >= 0.0 && first.is_finite()) {
                     return Err(Error::setting(key("first"), first, "expected a finite number, 0 or more"));
                 }
@@ -269,7 +295,10 @@ fn damping(learning: &LearningParams, kind: RuleKind) -> Result<Option<Damping>>
             Err(Error::setting("learning.damping", format!("{values:?}"), problem))
         }
         (None, RuleKind::DpDamped) => Ok(Some(Damping::Spectral {
-            power: learning.power_iterations.map_or(Power::Converged, Power::Iterations),
+            power: match learning.power_iterations {
+                None | Some(0) => Power::Converged,
+                Some(n) => Power::Iterations(n),
+            },
             asymmetry: learning.damping_asymmetry.unwrap_or(false),
         })),
         (None, _) if spectral => {
@@ -313,6 +342,7 @@ mod tests {
             ("learning.damping=[1,1]", "learning.damping = "),
             ("learning.start=continued", "learning.start = continued"),
             ("learning.power_iterations=3", "learning.power_iterations"),
+            ("learning.power_iterations=0", "learning.power_iterations"),
             ("optimizer.kind=adamm", "unknown optimizer `adamm`; did you mean `adam`?"),
             ("optimizer.learning_rate=0", "optimizer.learning_rate = 0"),
             ("optimizer.momentum=1", "optimizer.momentum = 1"),
@@ -340,10 +370,27 @@ mod tests {
     }
 
     #[test]
-    fn the_default_nudge_is_written_down() {
-        let text = "name='a'\n[data]\ndataset='digits'\n[network]\nlayers=['dense 10']\n[learning]\nrule='dp'";
-        let recipe = RecipeParams::parse(text, "test", &[]).unwrap().check().unwrap();
-        assert!(recipe.params().to_toml().unwrap().contains("nudge = \"linearised_live\""));
+    fn defaults_are_written_down_and_mean_the_same_when_read_again() {
+        let written = |more: &str| {
+            let text = format!("name='a'\n[data]\ndataset='digits'\n[network]\nlayers=['dense 9', 'dense 10']\n{more}");
+            let recipe = RecipeParams::parse(&text, "test", &[]).unwrap().check().unwrap();
+            let text = recipe.params().to_toml().unwrap();
+            let again = RecipeParams::parse(&text, "again", &[]).unwrap().check().unwrap();
+            assert_eq!(again.params(), recipe.params());
+            assert_eq!((again.inference(3), again.optimizer()), (recipe.inference(3), recipe.optimizer()));
+            assert_eq!(again.rate(7).unwrap(), recipe.rate(7).unwrap());
+            text
+        };
+        for (more, expected) in [
+            ("[learning]\nrule='dp'", &["nudge = \"linearised_live\"", "momentum = 0.0", "weight_decay = 0.0"][..]),
+            ("[learning]\nrule='dp_damped'", &["power_iterations = 0", "damping_asymmetry = false"]),
+            ("[optimizer]\nkind='adam'", &["beta1 = 0.9", "beta2 = 0.999", "epsilon = "]),
+            ("[optimizer.schedule]\nkind='cosine'", &["last = 0.0", "decay_epochs = 20"]),
+            ("[optimizer.schedule]\nkind='warmup_cosine'\nwarmup_epochs=2", &["first = 0.0", "warmup_epochs = 2"]),
+        ] {
+            let text = written(more);
+            expected.iter().for_each(|expected| assert!(text.contains(expected), "{expected}: {text}"));
+        }
     }
 
     #[test]

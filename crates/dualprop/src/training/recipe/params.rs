@@ -90,7 +90,7 @@ pub struct LearningParams {
     /// L_k of the rule `dp_damped`, one for each hidden layer; left out: from spectral norms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damping: Option<Vec<f64>>,
-    /// Power iterations per batch for the spectral norms; left out: until they converge.
+    /// Power iterations per batch for the spectral norms; 0, or left out: until they converge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power_iterations: Option<usize>,
     /// Whether L_k is multiplied by |1−2α|.
@@ -190,10 +190,10 @@ pub struct RateParams {
     pub last: Option<f64>,
     /// Epochs of the linear warm-up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub warmup_epochs: Option<u64>,
+    pub warmup_epochs: Option<u32>,
     /// Epochs after which a cosine has reached `last`, the warm-up included; left out: all epochs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub decay_epochs: Option<u64>,
+    pub decay_epochs: Option<u32>,
 }
 
 impl Default for RateParams {

@@ -7,6 +7,16 @@ use toml::{Table, Value};
 use super::{BUILT_IN, RecipeParams};
 use crate::base::{Error, Result, file};
 
+/// The largest recipe file; a real one has a thousandth of it.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What belongs to a kind, and means nothing, or is an error, under another: choosing another kind by an override drops it.
+const BELONGS_TO: [(&str, &[&str]); 3] = [
+    ("optimizer.kind", &["momentum", "weight_decay", "beta1", "beta2", "epsilon"]),
+    ("optimizer.schedule.kind", &["first", "last", "warmup_epochs", "decay_epochs"]),
+    ("learning.rule", &["alpha_feedback", "damping", "power_iterations", "damping_asymmetry"]),
+];
+
 impl RecipeParams {
     /// The recipe that comes with the library under this name, or else the one in the file of this path, with these
     /// `key=value` overrides.
@@ -19,7 +29,9 @@ impl RecipeParams {
         let path = Path::new(name_or_path);
         let text = match built_in {
             Some((_, text)) => text.to_string(),
-            None if path.exists() || path.extension().is_some() || path.components().count() > 1 => file::read_text(path)?,
+            None if path.exists() || path.extension().is_some() || path.components().count() > 1 => {
+                file::read_text(path, MOST_BYTES)?
+            }
             None => return Err(Error::unknown("recipe", name_or_path, BUILT_IN.iter().map(|(name, _)| *name))),
         };
         RecipeParams::parse(&text, name_or_path, overrides)
@@ -35,7 +47,7 @@ impl RecipeParams {
             set(&mut table, assignment)?;
         }
         check_keys(&table, &all_keys()?, "")?;
-        table.try_into().map_err(|error: toml::de::Error| Error::malformed(origin, error.message().to_string()))
+        table.try_into().map_err(|error: toml::de::Error| Error::malformed(origin, error.to_string().trim().replace('\n', " ")))
     }
 
     /// The recipe as TOML, every effective value written out.
@@ -53,7 +65,14 @@ fn set(table: &mut Table, assignment: &str) -> Result<()> {
         return Err(Error::setting("--set", assignment, "expected key=value, such as learning.alpha=0.5"));
     };
     let parsed: std::result::Result<Table, _> = format!("value = {text}").parse();
-    let value = parsed.ok().and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.trim().into()));
+    let value = match parsed {
+        Ok(table) if table.len() > 1 => {
+            return Err(Error::setting("--set", assignment, "expected one value; repeat --set for another"));
+        }
+        Ok(mut table) => table.remove("value"),
+        Err(_) => None,
+    };
+    let value = value.unwrap_or_else(|| Value::String(text.trim().into()));
     let mut keys: Vec<&str> = path.trim().split('.').collect();
     let last = keys.pop().unwrap_or_default();
     let mut place = table;
@@ -64,6 +83,10 @@ fn set(table: &mut Table, assignment: &str) -> Result<()> {
             _ => return Err(Error::setting("--set", assignment, format!("`{key}` is a value, not a section"))),
         };
     }
+    let changed = place.get(last) != Some(&value);
+    if let Some((_, keys)) = BELONGS_TO.iter().find(|(kind, _)| changed && *kind == path.trim()) {
+        keys.iter().for_each(|key| drop(place.remove(*key)));
+    }
     place.insert(last.to_string(), value);
     Ok(())
 }
@@ -72,15 +95,15 @@ fn set(table: &mut Table, assignment: &str) -> Result<()> {
 fn all_keys() -> Result<Table> {
     let text = "
         name = ''
-        seeds = []
+        seeds = [0]
         [data]
         dataset = ''
         [network]
-        layers = []
+        layers = ['']
         [learning]
         alpha_feedback = 0.0
         output_alpha = 0.0
-        damping = []
+        damping = [0.0]
         power_iterations = 0
         damping_asymmetry = false
         nudge = ''
@@ -113,10 +136,42 @@ fn check_keys(found: &Table, known: &Table, section: &str) -> Result<()> {
                 let section = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
                 check_keys(found, known, &section)?;
             }
-            _ => {}
+            (Some(known), found) => check_kind(key, known, found, section)?,
         }
     }
     Ok(())
+}
+
+/// A value must be of the kind that its key has in `all_keys`.
+fn check_kind(key: &str, known: &Value, found: &Value, section: &str) -> Result<()> {
+    let fits = |known: &Value, found: &Value| match (known, found) {
+        (Value::Float(_), Value::Integer(_)) => true,
+        // No key counts below 0.
+        (Value::Integer(_), Value::Integer(found)) => *found >= 0,
+        _ => known.same_type(found),
+    };
+    let of_each_layer = ["alpha", "alpha_feedback", "gain"].contains(&key);
+    let right = match (known, found) {
+        (Value::Array(known), Value::Array(found)) => found.iter().all(|found| fits(&known[0], found)),
+        (Value::Float(_), Value::Array(found)) if of_each_layer => found.iter().all(|found| fits(known, found)),
+        _ => fits(known, found),
+    };
+    if right {
+        return Ok(());
+    }
+    let expected = match known {
+        Value::Float(_) if of_each_layer => "expected a number, or a list with one for each hidden layer",
+        Value::Float(_) => "expected a number",
+        Value::Integer(_) => "expected a whole number, 0 or more",
+        Value::Boolean(_) => "expected true or false",
+        Value::Array(known) if known[0].is_str() => "expected a list of texts, such as [\"dense 128\", \"dense 10\"]",
+        Value::Array(known) if known[0].is_integer() => "expected a list of whole numbers, such as [0, 1, 2]",
+        Value::Array(_) => "expected a list of numbers",
+        Value::Table(_) => "expected a section with keys of its own",
+        _ => "expected a text",
+    };
+    let field = if section.is_empty() { key.to_string() } else { format!("{section}.{key}") };
+    Err(Error::setting(field, found, expected))
 }
 
 #[cfg(test)]
@@ -156,6 +211,39 @@ mod tests {
         assert!(message(&["seeds.x=1"], "digits").contains("is a value, not a section"));
         assert!(message(&[], "digit").contains("did you mean `digits`?"));
         assert!(message(&[], "missing.toml").starts_with("missing.toml: cannot be read"));
-        assert!(message(&["training.epochs=many"], "digits").contains("many"));
+    }
+
+    #[test]
+    fn values_of_a_wrong_kind_name_their_key() {
+        for (assignment, expected) in [
+            ("training.epochs=many", "training.epochs = \"many\": expected a whole number, 0 or more"),
+            ("training.epochs=-1", "training.epochs = -1: expected a whole number"),
+            ("training.epochs=1.5", "training.epochs = 1.5: expected a whole number"),
+            ("learning.alpha=x", "learning.alpha = \"x\": expected a number, or a list"),
+            ("learning.alpha=['x']", "learning.alpha = [\"x\"]: expected a number, or a list"),
+            ("learning.beta=[1]", "learning.beta = [1]: expected a number"),
+            ("learning.divide_gain=1", "learning.divide_gain = 1: expected true or false"),
+            ("seeds=5", "seeds = 5: expected a list of whole numbers"),
+            ("seeds=[-1]", "seeds = [-1]: expected a list of whole numbers"),
+            ("network.layers=dense 10", "network.layers = \"dense 10\": expected a list of texts"),
+            ("network.activation=1", "network.activation = 1: expected a text"),
+            ("optimizer.schedule=cosine", "optimizer.schedule = \"cosine\": expected a section"),
+            ("learning.beta=0.2\nseeds=[7]", "--set = learning.beta=0.2\nseeds=[7]: expected one value"),
+        ] {
+            let error = RecipeParams::load("digits", &[assignment.to_string()]).expect_err(assignment).to_string();
+            assert!(error.starts_with(expected), "{assignment}: {error}");
+        }
+    }
+
+    #[test]
+    fn another_kind_drops_what_belonged_to_the_old_one() {
+        let load = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
+            RecipeParams::load("digits", &sets).unwrap()
+        };
+        let adam = load(&["optimizer.kind=adam", "optimizer.schedule.kind=constant", "optimizer.beta1=0.8"]);
+        assert_eq!((adam.optimizer.momentum, adam.optimizer.beta1, adam.optimizer.schedule.last), (None, Some(0.8), None));
+        adam.check().unwrap();
+        assert_eq!(load(&["optimizer.kind=sgd"]).optimizer.momentum, Some(0.9));
     }
 }
