@@ -2,6 +2,7 @@
 
 pub mod case;
 mod metrics;
+mod preparation;
 mod recipe;
 mod run;
 mod run_directory;

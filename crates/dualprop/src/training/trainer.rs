@@ -5,14 +5,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::analysis::align;
-use crate::base::{Error, Result, memory};
+use crate::base::{Error, Result};
 use crate::compute::{Loss, Pool};
-use crate::data::{Batch, Dataset, Split, Standardizer, digits, epoch_order};
-use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule, Start};
+use crate::data::{Batch, epoch_order};
+use crate::inference::{Engine, Predictor, Start};
 use crate::learning::{Optimizer, Rate};
 use crate::network::{Model, Parameters, Topology, initialize};
 
 use super::metrics::{Cosines, angles};
+use super::preparation::{Prepared, engines, evaluation_batch};
 use super::{EpochMetrics, Recipe, RunDirectory};
 
 /// What a listener hears; the library itself prints nothing.
@@ -66,9 +67,7 @@ pub struct Trainer {
     epochs: u32,
     alignment_every: u64,
     rate: Rate,
-    dataset: Dataset,
-    standardizer: Standardizer,
-    split: Split,
+    data: Prepared,
     parameters: Parameters<f32>,
     optimizer: Optimizer<f32>,
     engine: Engine<f32>,
@@ -88,61 +87,30 @@ struct Best {
     parameters: Parameters<f32>,
 }
 
-/// The least samples of one evaluation batch.
-const EVALUATION_BATCH: usize = 256;
-
 impl Trainer {
     /// Loads and splits the data, and draws the initial parameters.
     ///
     /// # Errors
     /// [`Error::Setting`] where recipe and data do not fit each other.
     pub fn new(recipe: &Recipe, seed: u64, pool: &Pool) -> Result<Self> {
-        let params = recipe.params();
-        let dataset = digits()?;
-        let split = Split::stratified(dataset.labels(), dataset.classes, params.data.validation, params.data.test, seed)?;
-        let (validation, test) = (params.data.validation, params.data.test);
-        for (field, share, part, problem) in [
-            ("data.validation", validation, &split.validation, "no sample would be held out; raise it"),
-            ("data.test", test, &split.test, "no sample would be held out; raise it"),
-            ("data.validation + data.test", validation + test, &split.train, "no sample would be left to train on"),
-        ] {
-            if part.is_empty() {
-                return Err(Error::setting(field, share, problem));
-            }
-        }
-        let batch_size = params.training.batch_size;
-        if batch_size > split.train.len() {
-            let problem = format!("there are only {} training samples", split.train.len());
-            return Err(Error::setting("training.batch_size", batch_size, problem));
-        }
-        // Mean and deviation of the training samples alone: the others must not influence what is learnt.
-        let standardizer = Standardizer::fit(&dataset, &split.train)?;
-        let dataset = standardizer.transform(dataset)?;
-        let topology = recipe.topology(dataset.input, dataset.classes)?;
-        let inference = recipe.inference(seed);
-        let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
-        let mut plans = vec![Plan::compile(&topology, &inference, PlanOptions::default())?];
-        if params.training.alignment_every > 0 {
-            plans.push(Plan::compile(&topology, &like_backprop, PlanOptions::default())?);
-        }
-        check_memory(&topology, &plans, batch_size)?;
-        let mut engines = plans.into_iter().map(|plan| Engine::new(plan, batch_size, pool)).collect::<Result<Vec<_>>>()?;
-        let backprop = if engines.len() > 1 { engines.pop() } else { None };
+        let training = &recipe.params().training;
+        let batch_size = training.batch_size;
+        let data = Prepared::load(recipe.params(), seed)?;
+        let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
+        let (engine, backprop) = engines(recipe, &topology, seed, pool)?;
         let (kernels, biases) = recipe.initializers();
         Ok(Trainer {
             seed,
-            epochs: params.training.epochs,
-            alignment_every: params.training.alignment_every,
-            rate: recipe.rate((split.train.len() / batch_size) as u64)?,
+            epochs: training.epochs,
+            alignment_every: training.alignment_every,
+            rate: recipe.rate((data.split.train.len() / batch_size) as u64)?,
             parameters: initialize(&topology, kernels, biases, seed),
             optimizer: Optimizer::new(recipe.optimizer(), &topology),
-            engine: engines.remove(0),
+            engine,
             backprop,
-            predictor: Predictor::new(&topology, batch_size.max(EVALUATION_BATCH), pool),
+            predictor: Predictor::new(&topology, evaluation_batch(batch_size), pool),
             batch: Batch::new(),
-            dataset,
-            standardizer,
-            split,
+            data,
             batch_size,
             step: 0,
             best: None,
@@ -155,11 +123,11 @@ impl Trainer {
     /// # Errors
     /// [`Error::Diverged`] if a number stops being finite; [`Error::Write`] if the run directory cannot be written.
     pub fn run(&mut self, directory: &RunDirectory, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<SeedResult> {
-        let steps_per_epoch = (self.split.train.len() / self.batch_size) as u64;
+        let steps_per_epoch = (self.data.split.train.len() / self.batch_size) as u64;
         let mut stopped = listen(Event::Started {
             seed: self.seed,
             parameters: self.engine.topology().parameter_count(),
-            samples: [&self.split.train, &self.split.validation, &self.split.test].map(Vec::len),
+            samples: [&self.data.split.train, &self.data.split.validation, &self.data.split.test].map(Vec::len),
             epochs: self.epochs,
             steps_per_epoch,
             directory: directory.path(),
@@ -167,11 +135,10 @@ impl Trainer {
         .is_break();
         let mut angles_deg = vec![None; self.engine.topology().depth()];
         for epoch in 1..=self.epochs {
-            let metrics = match stopped {
-                true => break,
-                false => self.epoch(epoch, listen)?,
-            };
-            let Some(metrics) = metrics else {
+            if stopped {
+                break;
+            }
+            let Some(metrics) = self.epoch(epoch, listen)? else {
                 stopped = true;
                 break;
             };
@@ -187,14 +154,14 @@ impl Trainer {
 
     /// One epoch; none if the listener ended it.
     fn epoch(&mut self, epoch: u32, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<Option<EpochMetrics>> {
-        let order = epoch_order(&self.split.train, self.seed, epoch);
+        let order = epoch_order(&self.data.split.train, self.seed, epoch);
         let (mut loss, mut right, mut learning_rate, mut cosines) = (0.0, 0, 0.0, Cosines::default());
         let mut busy = Duration::ZERO;
         let batches = order.chunks_exact(self.batch_size);
         let steps = batches.len();
         for indices in batches {
             let began = Instant::now();
-            self.batch.fill(&self.dataset, indices);
+            self.batch.fill(&self.data.dataset, indices);
             self.engine.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
             busy += began.elapsed();
             let measured = self.alignment_every > 0 && self.step.is_multiple_of(self.alignment_every);
@@ -215,7 +182,7 @@ impl Trainer {
                 return Ok(None);
             }
         }
-        let (validation_loss, validation_accuracy) = self.evaluate(&self.split.validation.clone())?;
+        let (validation_loss, validation_accuracy) = self.evaluate(&self.data.split.validation.clone())?;
         if !validation_loss.is_finite() {
             return Err(self.diverged("the validation loss"));
         }
@@ -266,7 +233,7 @@ impl Trainer {
     fn evaluate(&mut self, indices: &[usize]) -> Result<(f64, f64)> {
         let (mut loss, mut right) = (0.0, 0);
         for indices in indices.chunks(self.predictor.capacity()) {
-            self.batch.fill(&self.dataset, indices);
+            self.batch.fill(&self.data.dataset, indices);
             let logits = self.predictor.predict(&self.parameters, &self.batch.x)?;
             loss += summed_loss(self.engine.inference().loss, logits, &self.batch);
             right += count_right(logits, &self.batch.labels);
@@ -303,10 +270,10 @@ impl Trainer {
             // Ended within the first epoch: the parameters as they are now.
             None => {
                 directory.save_model(&self.model())?;
-                (0, self.evaluate(&self.split.validation.clone())?.1)
+                (0, self.evaluate(&self.data.split.validation.clone())?.1)
             }
         };
-        let (_, test_accuracy) = self.evaluate(&self.split.test.clone())?;
+        let (_, test_accuracy) = self.evaluate(&self.data.split.test.clone())?;
         let result = SeedResult { seed: self.seed, test_accuracy, validation_accuracy, best_epoch, angles_deg, stopped_early };
         // Nothing is left to be stopped.
         let _ = listen(Event::Finished(&result));
@@ -315,21 +282,9 @@ impl Trainer {
 
     fn model(&self) -> Model {
         let topology: Topology = self.engine.topology().clone();
-        let preprocessing = Some((self.standardizer.mean().to_vec(), self.standardizer.scale().to_vec()));
+        let preprocessing = Some((self.data.standardizer.mean().to_vec(), self.data.standardizer.scale().to_vec()));
         Model { topology, parameters: self.parameters.clone(), preprocessing }
     }
-}
-
-/// That everything which a training holds at once fits into the memory that there is.
-fn check_memory(topology: &Topology, plans: &[Plan], batch_size: usize) -> Result<()> {
-    const F32: u64 = size_of::<f32>() as u64;
-    let neurons: u64 = (0..=topology.depth()).map(|k| topology.state(k).neurons() as u64).sum();
-    // The parameters, two moments of the optimiser, the best parameters, and a copy in the file that keeps them.
-    let parameters = (5 * F32).saturating_mul(topology.parameter_count() as u64);
-    let evaluation = (2 * F32 * batch_size.max(EVALUATION_BATCH) as u64).saturating_mul(neurons);
-    let states = plans.iter().map(|plan| plan.memory(batch_size, size_of::<f32>())).fold(0u64, u64::saturating_add);
-    let needed = states.saturating_add(parameters).saturating_add(evaluation);
-    memory::require("this training", needed, "choose smaller layers or a smaller training.batch_size")
 }
 
 fn summed_loss(loss: Loss, logits: &[f32], batch: &Batch<f32>) -> f64 {
