@@ -12,7 +12,7 @@ pub struct Standardizer {
 }
 
 /// The smallest scale, as a share of the largest deviation. On the digits, eight seeds apart from the default ones, it lifts
-/// the mean validation accuracy by 0.1 to 0.2 points over no bound.
+/// the mean validation accuracy by 0.1 to 0.3 points over no bound (two initialisers, two weight decays).
 const SMALLEST_SHARE: f64 = 0.1;
 
 impl Standardizer {
