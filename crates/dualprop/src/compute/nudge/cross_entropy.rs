@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    /// A case in which the nearest minimum is not the lowest, and in which a full Newton step leaps to the other.
+    /// Among so many there are cases in which a full Newton step leaps to another minimum than the nearest.
     #[test]
     fn beyond_the_convex_range_the_minimum_is_the_one_reached_by_descent() {
         let mut random = Random::new(6, Purpose::Synthetic, 0, 0);
