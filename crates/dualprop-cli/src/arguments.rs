@@ -29,13 +29,15 @@ const MAIN_HELP: &str = "Examples:
 The options above are for use without a command.
 With a command, options follow it: `dualprop train --quiet`; `dualprop train --help` lists them.
 
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or input.";
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or input, 130 interrupted.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Train a network as a recipe says
     Train(TrainArguments),
+    /// List the built-in recipes
+    Recipes,
     /// Print what one training step computes, what it costs, and what was proved redundant
     Plan(PlanArguments),
     /// Settle one batch from a file and write its states and gradients to another
@@ -46,15 +48,19 @@ const TRAIN_EXAMPLES: &str = "Examples:
   dualprop train                                  the embedded digits by DP-transpose
   dualprop train --set learning.alpha=0.5         with symmetric nudging
   dualprop train --set 'seeds=[0,1,2,3,4]' --json mean and deviation over five seeds
-  dualprop train my.toml --name first --force     a recipe of one's own, replacing runs/first";
+  dualprop train mnist --data-dir ~/data          the paper's experiment, from ~/data/mnist
+  dualprop train my.toml --name first --force     a recipe of one's own, replacing runs/first
+  dualprop train --resume runs/mnist              go on with a run that was interrupted";
 
 /// `dualprop train`
 #[derive(Debug, Args)]
 #[command(after_help = TRAIN_EXAMPLES)]
 pub(crate) struct TrainArguments {
-    /// A built-in recipe's name, or the path of a recipe file
-    #[arg(default_value = "digits")]
-    pub(crate) recipe: String,
+    /// A built-in recipe's name (`dualprop recipes` lists them), or the path of a recipe file [default: digits]
+    pub(crate) recipe: Option<String>,
+    /// Go on with the run in this folder, to the same bits as if it had never been interrupted
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "set", "name", "force", "from", "limit_train", "dry_run"])]
+    pub(crate) resume: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) options: TrainOptions,
@@ -63,7 +69,7 @@ pub(crate) struct TrainArguments {
 impl TrainArguments {
     /// What runs without a command.
     pub(crate) fn main_job(options: TrainOptions) -> Self {
-        TrainArguments { recipe: "digits".into(), options }
+        TrainArguments { recipe: None, resume: None, options }
     }
 }
 
@@ -73,6 +79,21 @@ pub(crate) struct TrainOptions {
     /// Override a value of the recipe, such as learning.alpha=0.5; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Look for data sets in this folder, instead of $DUALPROP_DATA and the cache folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Start from the parameters of this model file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) from: Option<PathBuf>,
+    /// Train on the first N training samples only
+    #[arg(long, value_name = "N")]
+    pub(crate) limit_train: Option<usize>,
+    /// Send one batch through everything, in a temporary folder, and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the recipe with every effective value, and stop
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) print_recipe: bool,
     /// Name the run directory; without it, a free name is made from the recipe's
     #[arg(long)]
     pub(crate) name: Option<String>,

@@ -1,6 +1,6 @@
 //! The command line of `dualprop`: parse, validate, run.
 //!
-//! Exit codes: 0 done; 1 failed while running; 2 wrong usage or input.
+//! Exit codes: 0 done; 1 failed while running; 2 wrong usage or input; 130 interrupted.
 
 // They panic where nothing can be written; `output` does not.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
@@ -9,6 +9,7 @@ mod arguments;
 mod output;
 mod plan;
 mod progress;
+mod recipes;
 mod trace;
 mod train;
 
@@ -20,7 +21,7 @@ use arguments::{Cli, Command, TrainArguments};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             output::note(&format!("error: {}\n", describe(&error)));
             ExitCode::from(exit_code(&error))
@@ -28,12 +29,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<u8> {
+    let done = |result: anyhow::Result<()>| result.map(|()| 0);
     match cli.command {
         None => train::run(&TrainArguments::main_job(cli.options)),
         Some(Command::Train(arguments)) => train::run(&arguments),
-        Some(Command::Plan(arguments)) => plan::run(&arguments),
-        Some(Command::Trace(arguments)) => trace::run(&arguments),
+        Some(Command::Recipes) => done(recipes::run()),
+        Some(Command::Plan(arguments)) => done(plan::run(&arguments)),
+        Some(Command::Trace(arguments)) => done(trace::run(&arguments)),
     }
 }
 

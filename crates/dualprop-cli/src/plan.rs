@@ -1,18 +1,18 @@
 //! `dualprop plan`
 
-use anyhow::Result;
-use dualprop::data::digits;
+use anyhow::{Context, Result};
+use dualprop::data::KNOWN;
 use dualprop::inference::{Plan, PlanOptions};
-use dualprop::training::RecipeParams;
+use dualprop::network::Topology;
+use dualprop::training::Recipe;
 
 use crate::arguments::PlanArguments;
 use crate::output;
 
 /// Prints the plan of a recipe's training step.
 pub(crate) fn run(arguments: &PlanArguments) -> Result<()> {
-    let recipe = RecipeParams::load(&arguments.recipe, &arguments.set)?.check()?;
-    let dataset = digits()?;
-    let topology = recipe.topology(dataset.input, dataset.classes)?;
+    let recipe = Recipe::load(&arguments.recipe, &arguments.set)?;
+    let topology = topology(&recipe)?;
     let options = PlanOptions { optimise: !arguments.naive, ..PlanOptions::default() };
     let plan = Plan::compile(&topology, &recipe.inference(recipe.params().seeds[0]), options)?;
     for warning in plan.warnings() {
@@ -26,4 +26,11 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<()> {
     );
     output::print(&format!("{plan}{footer}"))?;
     Ok(())
+}
+
+/// The network of a recipe, over the input of its data set, none of whose files is needed.
+pub(crate) fn topology(recipe: &Recipe) -> Result<Topology> {
+    let name = &recipe.params().data.dataset;
+    let known = KNOWN.iter().find(|known| known.name == name).context("a checked recipe has a known data set")?;
+    Ok(recipe.topology(known.input, known.classes.len())?)
 }

@@ -25,12 +25,16 @@ impl Progress {
     pub(crate) fn hear(&mut self, event: Event) -> ControlFlow<()> {
         match event {
             Event::Warning(text) => output::note(&format!("warning: {text}\n")),
-            Event::Started { seed, parameters, samples: [train, validation, test], epochs, steps_per_epoch, .. } => {
+            Event::Started {
+                seed, parameters, samples: [train, validation, test], epochs, steps_per_epoch, steps_done, ..
+            } => {
                 self.epochs = epochs;
                 if !self.quiet {
                     let samples = format!("{train} + {validation} + {test} samples");
-                    output::note(&format!("seed {seed}: {parameters} parameters, {samples}, {epochs} epochs\n"));
+                    let going_on = if steps_done > 0 { format!(", going on after step {steps_done}") } else { String::new() };
+                    output::note(&format!("seed {seed}: {parameters} parameters, {samples}, {epochs} epochs{going_on}\n"));
                     self.bar = std::io::stderr().is_terminal().then(|| bar(u64::from(epochs) * steps_per_epoch));
+                    self.with_bar(|bar| bar.set_position(steps_done));
                 }
             }
             Event::Step(step) => self.with_bar(|bar| bar.set_position(step)),

@@ -1,22 +1,124 @@
 //! `dualprop train`
 
 use std::fmt::Write;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Result;
-use dualprop::training::{self, Destination, Recipe, RecipeParams, Summary};
+use anyhow::{Context, Result};
+use dualprop::data::Folders;
+use dualprop::training::{self, Destination, Event, Outcome, Recipe, Summary};
 
 use crate::arguments::{TrainArguments, TrainOptions};
 use crate::output;
 use crate::progress::Progress;
 
-/// Trains as the recipe says and prints what came out.
-pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
-    let options = &arguments.options;
-    let recipe = load(arguments)?;
+/// The exit code of a training that the user interrupted: 128 + SIGINT, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Whether the user has asked for the training to stop.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Trains as the recipe says and prints what came out; the exit code of an interrupted training is [`INTERRUPTED`].
+pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
+    let TrainArguments { recipe, resume, options } = arguments;
+    let folders = Folders::standard(options.data_dir.clone());
+    if let Some(run) = resume {
+        let mut listener = Listener::new(options)?;
+        let outcome = training::resume(run, &folders, options.threads, &mut |event| listener.hear(event))?;
+        if listener.started.is_empty() && matches!(outcome, Outcome::Finished(_)) && !options.quiet {
+            output::note(&format!("{}: finished already; nothing is left to do\n", run.display()));
+        }
+        return report(outcome, &run.display().to_string(), options);
+    }
+    let recipe = load(recipe.as_deref().unwrap_or("digits"), options)?;
+    if options.print_recipe {
+        output::print(&recipe.params().to_toml()?)?;
+        return Ok(0);
+    }
+    if options.dry_run {
+        output::print(&try_out(&recipe, &folders)?)?;
+        return Ok(0);
+    }
     let TrainOptions { runs_dir, name, force, .. } = options;
     let destination = Destination { root: runs_dir.clone(), name: name.clone(), force: *force };
-    let mut progress = Progress::new(options.quiet);
-    let summary = training::run(&recipe, &destination, &mut |event| progress.hear(event))?;
+    let mut listener = Listener::new(options)?;
+    let outcome = training::run(&recipe, &folders, &destination, &mut |event| listener.hear(event))?;
+    report(outcome, &listener.run_directory(&recipe), options)
+}
+
+/// Progress, and Ctrl-C.
+struct Listener {
+    progress: Progress,
+    /// The folders of the seeds so far.
+    started: Vec<std::path::PathBuf>,
+}
+
+impl Listener {
+    fn new(options: &TrainOptions) -> Result<Self> {
+        ctrlc::set_handler(|| {
+            // The second time means it.
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+        })
+        .context("cannot listen for Ctrl-C")?;
+        Ok(Listener { progress: Progress::new(options.quiet), started: vec![] })
+    }
+
+    fn hear(&mut self, event: Event) -> ControlFlow<()> {
+        if let Event::Started { directory, .. } = event {
+            self.started.push(directory.into());
+        }
+        let flow = self.progress.hear(event);
+        if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { flow }
+    }
+
+    /// The folder of the run, above those of several seeds.
+    fn run_directory(&self, recipe: &Recipe) -> String {
+        let first = self.started.first().map(std::path::PathBuf::as_path);
+        let folder = if recipe.params().seeds.len() > 1 { first.and_then(std::path::Path::parent) } else { first };
+        folder.map_or_else(String::new, |folder| folder.display().to_string())
+    }
+}
+
+fn load(recipe: &str, options: &TrainOptions) -> Result<Recipe> {
+    let mut overrides = options.set.clone();
+    if let Some(threads) = options.threads {
+        overrides.push(format!("training.threads={threads}"));
+    }
+    if let Some(samples) = options.limit_train {
+        overrides.push(format!("data.limit_train={samples}"));
+    }
+    if let Some(model) = &options.from {
+        // Absolute, so that the run can be repeated from another folder.
+        let path = std::path::absolute(model).with_context(|| format!("{}: no path", model.display()))?;
+        overrides.push(format!("network.from={}", serde_json::Value::from(path.to_string_lossy())));
+    }
+    Ok(Recipe::load(recipe, &overrides)?)
+}
+
+fn try_out(recipe: &Recipe, folders: &Folders) -> Result<String> {
+    let done = training::dry_run(recipe, folders)?;
+    let mebibytes = done.checkpoint_bytes as f64 / f64::from(1 << 20);
+    let validation = done.validation;
+    Ok(format!(
+        "{}: one batch went through everything\n  parameters         {}\n  validation         {:.2} % of {} samples\n  \
+         checkpoint         {mebibytes:.1} MiB\n",
+        recipe.params().name,
+        done.parameters,
+        validation.accuracy,
+        validation.samples
+    ))
+}
+
+/// Prints what came out, or how to go on.
+fn report(outcome: Outcome<Summary>, run: &str, options: &TrainOptions) -> Result<u8> {
+    let Outcome::Finished(summary) = outcome else {
+        let program = output::program();
+        output::note(&format!("interrupted; everything is kept. Go on with: {program} train --resume {run}\n"));
+        return Ok(INTERRUPTED);
+    };
+    let recipe = Recipe::load(&format!("{run}/recipe.toml"), &[])?;
     let text = describe(&summary, &recipe)?;
     let hints = if options.quiet { String::new() } else { next_things(&summary) };
     if options.json {
@@ -27,22 +129,15 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     } else {
         output::print(&format!("{text}{hints}"))?;
     }
-    Ok(())
-}
-
-fn load(arguments: &TrainArguments) -> Result<Recipe> {
-    let mut params = RecipeParams::load(&arguments.recipe, &arguments.options.set)?;
-    if let Some(threads) = arguments.options.threads {
-        params.training.threads = threads;
-    }
-    Ok(params.check()?)
+    Ok(0)
 }
 
 fn describe(summary: &Summary, recipe: &Recipe) -> Result<String> {
     let params = recipe.params();
     let mut text = String::new();
     let learning = &params.learning;
-    writeln!(text, "{}: {} by {}", summary.name, params.network.layers.join(", "), learning.rule)?;
+    let network = params.network.architecture.clone().unwrap_or_else(|| params.network.layers.join(", "));
+    writeln!(text, "{}: {network} by {}", summary.name, learning.rule)?;
     let spread = match summary.seeds.len() {
         1 => String::new(),
         n => format!(" ± {:.2} over {n} seeds", summary.test_accuracy_std),

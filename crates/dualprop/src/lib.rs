@@ -13,8 +13,8 @@
 //! | [`network`] | layers, named parameters, initialisation, spectral norms, model files |
 //! | [`inference`] | the paper: rule, nudge, schedule, the plan compiler and the engine |
 //! | [`learning`] | optimisers and learning-rate schedules |
-//! | [`analysis`] | how close the local gradients are to backpropagation, and how settled the states |
-//! | [`data`] | the embedded digits, splits, standardisation, batches |
+//! | [`analysis`] | how close the local gradients are to backpropagation, how settled the states, how large the operators |
+//! | [`data`] | known data sets, IDX files, splits, normalisation, augmentation, batches |
 //! | [`training`] | recipe, trainer, run directory, and the golden cases that `dualprop trace` replays |
 //! | [`mod@reference`] | the naive f64 path that everything above is tested against; it imports `base` only |
 //!

@@ -29,9 +29,13 @@ fn the_main_job_learns_the_digits_and_explains_itself() {
     // One line per epoch where there is no terminal.
     assert_eq!(stderr(&output).lines().filter(|line| line.starts_with("epoch")).count(), 60);
     let run = folder.path().join("runs/digits");
-    let metrics: Vec<Value> =
-        fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let metrics: Vec<Value> = lines.filter(|line| line["kind"] == "epoch").collect();
     assert_eq!(metrics.len(), 60);
+    for file in ["environment.json", "checkpoints/last.safetensors", "checkpoints/best.safetensors", "summary.json"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
     assert!(metrics[59]["train_loss"].as_f64().unwrap() < 0.1 * metrics[0]["train_loss"].as_f64().unwrap());
     assert!(run.join("model.safetensors").is_file());
     // The recipe that a run leaves trains the same network to the bit.
@@ -204,4 +208,83 @@ fn the_hint_leads_to_the_metrics() {
 fn walk(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path.display().to_string()] }).collect()
+}
+
+/// Waits until a run has this many lines of metrics.
+fn wait_for_lines(run: &Path, lines: usize) {
+    let began = std::time::Instant::now();
+    while fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default().lines().count() < lines {
+        assert!(began.elapsed().as_secs() < 120, "the training does not get on");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_everything_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    // Wide enough that it is not over before it is interrupted.
+    let long = ["train", "--set", "training.epochs=12", "--set", "network.layers=['dense 600', 'dense 600', 'dense 10']"];
+    let whole = dualprop(folder.path(), &[&long[..], &["--name", "whole", "--quiet"]].concat());
+    assert!(whole.status.success(), "{}", stderr(&whole));
+    let arguments = [&long[..], &["--name", "split"]].concat();
+    let child = command(folder.path(), &arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let run = folder.path().join("runs/split");
+    wait_for_lines(&run, 6);
+    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Go on with: dualprop train --resume runs/split"), "{}", stderr(&output));
+    assert!(!run.join("summary.json").exists());
+    let resumed = dualprop(folder.path(), &["train", "--resume", "runs/split", "--threads", "1"]);
+    assert!(resumed.status.success() && stderr(&resumed).contains("going on after step"), "{}", stderr(&resumed));
+    let model = |name: &str| fs::read(folder.path().join("runs").join(name).join("model.safetensors")).unwrap();
+    assert!(model("split") == model("whole"));
+    // Once more: it says that nothing is left to do.
+    let finished = dualprop(folder.path(), &["train", "--resume", "runs/split"]);
+    assert!(finished.status.success() && stderr(&finished).contains("finished already"), "{}", stderr(&finished));
+    assert!(stdout(&finished).contains("test accuracy"));
+}
+
+#[test]
+fn what_cannot_be_resumed_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_refused(&dualprop(folder.path(), &["train", "--resume", "nowhere"]), 2, "nowhere: it is no run directory");
+    assert_refused(&dualprop(folder.path(), &["train", "digits", "--resume", "runs/x"]), 2, "cannot be used with");
+    assert_refused(&dualprop(folder.path(), &["train", "--resume", "runs/x", "--set", "seeds=[1]"]), 2, "cannot be used with");
+}
+
+#[test]
+fn recipes_are_listed_printed_and_tried_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = stdout(&dualprop(folder.path(), &["recipes"]));
+    for name in ["digits", "mnist", "fashion-mnist", "mnist-mixed", "mnist-damped", "mnist-adversarial", "mnist-sgd"] {
+        assert!(list.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}: {list}");
+        let printed = dualprop(folder.path(), &["train", name, "--print-recipe", "--set", "seeds=[9]"]);
+        let text = stdout(&printed);
+        assert!(text.contains("seeds = [9]") && text.contains(&format!("name = \"{name}\"")), "{text}");
+        fs::write(folder.path().join("again.toml"), &text).unwrap();
+        assert_eq!(stdout(&dualprop(folder.path(), &["train", "again.toml", "--print-recipe"])), text);
+    }
+    let dry = dualprop(folder.path(), &["train", "--dry-run"]);
+    assert!(stdout(&dry).contains("one batch went through everything"), "{}", stderr(&dry));
+    assert!(!folder.path().join("runs").exists());
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let missing = dualprop(folder.path(), &["train", "mnist", "--data-dir", "empty"]);
+    assert_refused(&missing, 2, "built-in recipe mnist:6: data.dataset = mnist: its files train-images-idx3-ubyte");
+    assert!(stderr(&missing).contains("empty/mnist"), "{}", stderr(&missing));
+}
+
+#[test]
+fn a_training_may_be_shortened_and_started_from_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(short(folder.path(), &["--limit-train", "200", "--name", "first", "--quiet"]).status.success());
+    let from = short(folder.path(), &["--from", "runs/first/model.safetensors", "--name", "second"]);
+    assert!(from.status.success() && stderr(&from).contains("1078 + 359 + 360 samples"), "{}", stderr(&from));
+    let recipe = |name: &str| fs::read_to_string(folder.path().join("runs").join(name).join("recipe.toml")).unwrap();
+    assert!(recipe("first").contains("limit_train = 200"));
+    assert!(recipe("second").contains("from = \"/") && recipe("second").contains("runs/first/model.safetensors\""));
+    assert_refused(&short(folder.path(), &["--from", "nothing.safetensors"]), 2, "nothing.safetensors: cannot be read");
 }

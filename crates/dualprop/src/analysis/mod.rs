@@ -1,9 +1,12 @@
-//! Measurements on an inference: how close its gradients are to backpropagation, and how settled its states are.
+//! Measurements on an inference and on a network: how close the local gradients are to backpropagation, how settled the
+//! states, and how much the layers stretch what passes through them.
 
 mod alignment;
 mod objective;
+mod operator_norms;
 mod settling;
 
 pub use alignment::{Alignment, align, degrees};
 pub use objective::contrastive_objective;
-pub use settling::{Settling, settling};
+pub use operator_norms::{OperatorNorms, operator_norms};
+pub use settling::{DyadStatistics, Settling, dyad_statistics, settling};

@@ -18,6 +18,31 @@ pub struct Settling {
     pub straddling: f64,
 }
 
+/// What the present states say of one layer's dyads, over the whole batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DyadStatistics {
+    /// ‖Δ_k‖ / ‖s̄_k‖
+    pub difference_ratio: f64,
+    /// As [`Settling::straddling`].
+    pub straddling: f64,
+}
+
+/// Measures each layer k = 1..L of the engine's present states.
+pub fn dyad_statistics<T: Real>(engine: &Engine<T>) -> Vec<DyadStatistics> {
+    let topology = engine.topology();
+    let layers = (1..=topology.depth()).map(|k| {
+        let (mean, difference) = (engine.mean(k), engine.difference(k));
+        let straddling = if k < topology.depth() {
+            let (s_plus, s_minus) = engine.compartments(k);
+            straddling(topology.activation(), &s_plus, &s_minus)
+        } else {
+            0.0
+        };
+        DyadStatistics { difference_ratio: ratio(inner(difference, difference).sqrt(), inner(mean, mean).sqrt()), straddling }
+    });
+    layers.collect()
+}
+
 /// Measures each layer k = 1..L of the engine's present states, for the targets y of its batch. The update U nudges the
 /// output, also where `nudge_from_pass` has not done so yet.
 ///
@@ -25,18 +50,13 @@ pub struct Settling {
 /// As [`Engine::infer`].
 pub fn settling<T: Real>(engine: &Engine<T>, parameters: &Parameters<T>, y: &[T], pool: &Pool) -> Result<Vec<Settling>> {
     let moved = one_more_update(engine, parameters, y, pool)?;
-    let topology = engine.topology();
-    let layers = (1..=topology.depth()).map(|k| {
+    let layers = (1..).zip(dyad_statistics(engine)).map(|(k, statistics)| {
         let (s_plus, s_minus) = engine.compartments(k);
         let (u_plus, u_minus) = moved.compartments(k);
         let distance = (squared_distance(&u_plus, &s_plus) + squared_distance(&u_minus, &s_minus)).sqrt();
         let size = (inner(&s_plus, &s_plus) + inner(&s_minus, &s_minus)).sqrt();
-        let (mean, difference) = (engine.mean(k), engine.difference(k));
-        Settling {
-            residual: ratio(distance, size),
-            difference_ratio: ratio(inner(difference, difference).sqrt(), inner(mean, mean).sqrt()),
-            straddling: if k < topology.depth() { straddling(topology.activation(), &s_plus, &s_minus) } else { 0.0 },
-        }
+        let DyadStatistics { difference_ratio, straddling } = statistics;
+        Settling { residual: ratio(distance, size), difference_ratio, straddling }
     });
     Ok(layers.collect())
 }

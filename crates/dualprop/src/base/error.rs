@@ -49,6 +49,14 @@ pub enum Error {
         /// What is wrong with it and what was expected.
         problem: String,
     },
+    /// An error of which the place in a text is known.
+    #[error("{place}: {source}")]
+    At {
+        /// The file and the line.
+        place: String,
+        /// What is wrong there.
+        source: Box<Error>,
+    },
     /// A file could not be read.
     #[error("{}: cannot be read: {source}", .path.display())]
     Read {
@@ -70,6 +78,14 @@ pub enum Error {
     Exists {
         /// The folder.
         path: PathBuf,
+    },
+    /// A run directory is being written by somebody else.
+    #[error("{} is in use by {holder}; wait for it to end, or stop it", .path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+        /// Who holds it.
+        holder: String,
     },
     /// A number stopped being finite.
     #[error("{quantity} is not finite at step {step}: the training diverged; try {remedy}")]
@@ -133,7 +149,10 @@ impl Error {
 
     /// Whether the user's input is at fault (exit code 2), not the run itself (exit code 1).
     pub fn is_input(&self) -> bool {
-        !matches!(self, Error::Write { .. } | Error::Diverged { .. } | Error::Threads { .. })
+        match self {
+            Error::At { source, .. } => source.is_input(),
+            other => !matches!(other, Error::Write { .. } | Error::Diverged { .. } | Error::Threads { .. }),
+        }
     }
 }
 

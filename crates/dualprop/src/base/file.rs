@@ -22,6 +22,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The size of a file in bytes.
+///
+/// # Errors
+/// [`Error::Read`] with the path.
+pub fn size(path: &Path) -> Result<u64> {
+    path.metadata().map(|metadata| metadata.len()).map_err(|source| Error::Read { path: path.into(), source })
+}
+
 /// Reads a whole text file of at most `most` bytes.
 ///
 /// # Errors
@@ -52,12 +60,25 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = target.with_file_name(format!(".dualprop-{}-{count}.tmp", std::process::id()));
     // A new file: never one that somebody else put there, nor what a link of that name leads to.
     let created = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
-    let written = fill(created, bytes).and_then(|()| fs::rename(&temporary, &target));
+    let written = fill(created, bytes).and_then(|()| fs::rename(&temporary, &target)).and_then(|()| sync_folder(&target));
     written.map_err(|source| {
         // The error being reported is the one that matters; a temporary file that cannot be removed is only litter.
         let _ = fs::remove_file(&temporary);
         fail(source)
     })
+}
+
+/// Carries the new name itself to the disk, which a lost supply of power would else undo.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    // A plain file name has the present folder as its own.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 fn fill(mut file: File, bytes: &[u8]) -> std::io::Result<()> {

@@ -21,6 +21,8 @@ pub enum Purpose {
     PowerIteration = 5,
     /// Data made up by tests and benchmarks.
     Synthetic = 6,
+    /// Crops and flips of training samples.
+    Augmentation = 7,
 }
 
 /// A stream of random numbers, keyed by seed, purpose, epoch and sample; the draw's index is the last word of the counter.

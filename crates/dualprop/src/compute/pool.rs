@@ -70,6 +70,15 @@ impl Team {
         }
     }
 
+    /// Calls `work(item)` for every item.
+    pub(super) fn each<T: Send>(&self, items: &mut [T], work: impl Fn(&mut T) + Sync + Send) {
+        if self.parallel {
+            items.par_iter_mut().for_each(work);
+        } else {
+            items.iter_mut().for_each(work);
+        }
+    }
+
     /// As [`Team::pieces`] for two arrays of the same length.
     pub(super) fn pairs<T: Send>(&self, a: &mut [T], b: &mut [T], size: usize, work: impl Fn(usize, &mut [T], &mut [T]) + Sync) {
         if self.parallel {

@@ -42,13 +42,13 @@ fn parse(text: &str) -> Result<Dataset> {
         let numbers: Option<Vec<u8>> = line.split(',').map(|field| field.parse().ok()).collect();
         match numbers.as_deref().and_then(|numbers| numbers.split_last()) {
             Some((&label, pixels)) if pixels.len() == SIDE * SIDE && pixels.iter().all(|&pixel| pixel <= DARKEST) => {
-                x.extend(pixels.iter().map(|&pixel| f32::from(pixel)));
+                x.extend(pixels);
                 labels.push(u32::from(label));
             }
             _ => return Err(flawed(format!("line {}: expected {} numbers 0..{DARKEST} and a label", number + 1, SIDE * SIDE))),
         }
     }
-    Dataset::new("digits", Shape::image(SIDE, SIDE, 1), CLASSES, x, labels)
+    Dataset::new("digits", Shape::image(SIDE, SIDE, 1), CLASSES, DARKEST, x, labels)
 }
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
             0, 2, 14, 5, 10, 12, 0, 0,
             0, 0, 6, 13, 10, 0, 0, 0,
         ];
-        assert_eq!(digits.sample(0), first.map(|pixel: u8| f32::from(pixel)));
+        assert_eq!(digits.sample(0), first);
         assert_eq!(digits.labels()[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 

@@ -51,6 +51,13 @@ impl Split {
         [&mut split.train, &mut split.validation, &mut split.test].into_iter().for_each(|set| set.sort_unstable());
         Ok(split)
     }
+
+    /// The last `validation` of so many samples validate, those before them train, as in the authors' programs; none tests,
+    /// since a data set divided so has a test part of its own. At most all validate.
+    pub fn last(samples: usize, validation: usize) -> Self {
+        let train = samples.saturating_sub(validation);
+        Split { train: (0..train).collect(), validation: (train..samples).collect(), test: vec![] }
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +109,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_last_samples_validate() {
+        let split = Split::last(5, 2);
+        assert_eq!(sets(&split), [&[0, 1, 2][..], &[3, 4], &[]]);
+        assert_eq!(sets(&Split::last(2, 5)), [&[][..], &[0, 1], &[]]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! (schedule), the compiler that turns the three into a list of operations (plan), and what executes it (engine).
 
 mod engine;
+mod input_gradient;
 mod nudge;
 mod plan;
 mod rule;
@@ -9,6 +10,7 @@ mod schedule;
 mod settings;
 
 pub use engine::{Engine, Predictor};
+pub use input_gradient::InputGradient;
 pub use nudge::Nudge;
 pub use plan::{Plan, PlanOptions, Reason, Removed, Step};
 pub use rule::{Damping, PerLayer, Rule, RuleKind};

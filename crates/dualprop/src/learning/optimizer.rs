@@ -1,8 +1,8 @@
 //! The optimiser: one update of every parameter from its gradient.
 
 use crate::base::{Error, Real, Result};
-use crate::compute::Tensor;
-use crate::compute::update::{AdamConstants, adam, sgd};
+use crate::compute::update::{AdamConstants, adam, in_pieces, sgd};
+use crate::compute::{Pool, Tensor};
 use crate::network::{Parameters, Topology};
 
 /// Which update, with its constants; the learning rate is [`super::Rate`]'s.
@@ -23,6 +23,17 @@ pub enum OptimizerKind {
         beta2: f64,
         /// ε, outside the root.
         epsilon: f64,
+    },
+    /// Adam with decoupled weight decay, on kernels and biases alike; see [`adam`].
+    AdamW {
+        /// β₁ of the mean gradient.
+        beta1: f64,
+        /// β₂ of the mean squared gradient.
+        beta2: f64,
+        /// ε, outside the root.
+        epsilon: f64,
+        /// λ, times the learning rate.
+        weight_decay: f64,
     },
 }
 
@@ -47,6 +58,9 @@ impl OptimizerKind {
             OptimizerKind::Adam { beta1, beta2, epsilon } => {
                 fraction("beta1", beta1).and_then(|()| fraction("beta2", beta2)).and_then(|()| positive("epsilon", epsilon))
             }
+            OptimizerKind::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                OptimizerKind::Adam { beta1, beta2, epsilon }.check().and_then(|()| positive("weight_decay", weight_decay))
+            }
         }
     }
 }
@@ -68,10 +82,12 @@ impl<T: Real> Optimizer<T> {
     /// An optimiser that remembers nothing yet.
     pub fn new(kind: OptimizerKind, topology: &Topology) -> Self {
         let zeros = || Parameters::zeros(topology);
+        let adam = |constants| State::Adam { constants, first: zeros(), second: zeros() };
         let state = match kind {
             OptimizerKind::Sgd { momentum, weight_decay } => State::Sgd { momentum, weight_decay, momenta: zeros() },
-            OptimizerKind::Adam { beta1, beta2, epsilon } => {
-                State::Adam { constants: AdamConstants { beta1, beta2, epsilon }, first: zeros(), second: zeros() }
+            OptimizerKind::Adam { beta1, beta2, epsilon } => adam(AdamConstants { beta1, beta2, epsilon, weight_decay: 0.0 }),
+            OptimizerKind::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                adam(AdamConstants { beta1, beta2, epsilon, weight_decay })
             }
         };
         Optimizer { steps: 0, state }
@@ -82,27 +98,64 @@ impl<T: Real> Optimizer<T> {
         self.steps
     }
 
-    /// Updates every parameter with its gradient, a batch mean; gradients are in the order of the parameters.
+    /// What the optimiser remembers, by name: with [`Optimizer::steps`] all of its state.
+    pub fn moments(&self) -> Vec<(&'static str, &Parameters<T>)> {
+        match &self.state {
+            State::Sgd { momenta, .. } => vec![("momentum", momenta)],
+            State::Adam { first, second, .. } => vec![("first", first), ("second", second)],
+        }
+    }
+
+    /// Takes back what [`Optimizer::moments`] and [`Optimizer::steps`] gave; each tensor comes from `find(moment, parameter)`.
+    ///
+    /// # Errors
+    /// Whatever `find` reports; [`Error::Shape`] for a tensor of another shape than the parameter's. The optimiser is then as
+    /// it was.
+    pub fn restore(
+        &mut self,
+        topology: &Topology,
+        steps: u64,
+        mut find: impl FnMut(&str, &str) -> Result<Tensor<T>>,
+    ) -> Result<()> {
+        let mut collect = |moment: &str| Parameters::collect(topology, |name| find(moment, name));
+        match &mut self.state {
+            State::Sgd { momenta, .. } => *momenta = collect("momentum")?,
+            State::Adam { first, second, .. } => (*first, *second) = (collect("first")?, collect("second")?),
+        }
+        self.steps = steps;
+        Ok(())
+    }
+
+    /// Updates every parameter with its gradient, a batch mean; gradients are in the order of the parameters. SGD takes
+    /// another `momentum` for this step, if there is one.
     ///
     /// # Panics
     /// If parameters or gradients are not those of the topology that the optimiser was made for.
-    pub fn step(&mut self, parameters: &mut Parameters<T>, gradients: &[Tensor<T>], learning_rate: f64) {
+    pub fn step(
+        &mut self,
+        parameters: &mut Parameters<T>,
+        gradients: &[Tensor<T>],
+        learning_rate: f64,
+        momentum: Option<f64>,
+        pool: &Pool,
+    ) {
         assert_eq!(parameters.tensors().len(), gradients.len(), "gradients of other parameters");
         self.steps += 1;
+        let steps = self.steps;
         let pairs = parameters.tensors_mut().iter_mut().zip(gradients);
         let pairs = pairs.map(|(w, g)| (w.data_mut(), g.data()));
         match &mut self.state {
-            State::Sgd { momentum, weight_decay, momenta } => {
+            State::Sgd { momentum: own, weight_decay, momenta } => {
                 assert_eq!(gradients.len(), momenta.tensors().len(), "an optimiser of other parameters");
-                for ((w, g), m) in pairs.zip(momenta.tensors_mut()) {
-                    sgd(w, g, m.data_mut(), learning_rate, *momentum, *weight_decay);
-                }
+                let (mu, lambda) = (momentum.unwrap_or(*own), *weight_decay);
+                let tensors = pairs.zip(momenta.tensors_mut()).map(|((w, g), m)| ([w, m.data_mut()], g));
+                in_pieces(pool, tensors, |[w, m], g| sgd(w, g, m, learning_rate, mu, lambda));
             }
             State::Adam { constants, first, second } => {
                 assert_eq!(gradients.len(), first.tensors().len(), "an optimiser of other parameters");
-                for (((w, g), m), v) in pairs.zip(first.tensors_mut()).zip(second.tensors_mut()) {
-                    adam(w, g, m.data_mut(), v.data_mut(), learning_rate, self.steps, *constants);
-                }
+                let moments = first.tensors_mut().iter_mut().zip(second.tensors_mut());
+                let tensors = pairs.zip(moments).map(|((w, g), (m, v))| ([w, m.data_mut(), v.data_mut()], g));
+                in_pieces(pool, tensors, |[w, m, v], g| adam(w, g, m, v, learning_rate, steps, *constants));
             }
         }
     }
@@ -121,6 +174,10 @@ mod tests {
         parameters
     }
 
+    fn pool() -> Pool {
+        Pool::new(1).unwrap()
+    }
+
     fn flat(parameters: &Parameters<f64>) -> Vec<f64> {
         parameters.tensors().iter().flat_map(|tensor| tensor.data()).copied().collect()
     }
@@ -132,8 +189,8 @@ mod tests {
         let (start, g) = (filled(&topology, 1.0), filled(&topology, -0.25));
         let mut w = start.clone();
         let mut optimizer = Optimizer::new(OptimizerKind::Sgd { momentum: 0.5, weight_decay: 0.125 }, &topology);
-        optimizer.step(&mut w, g.tensors(), 0.25);
-        optimizer.step(&mut w, g.tensors(), 0.5);
+        optimizer.step(&mut w, g.tensors(), 0.25, None, &pool());
+        optimizer.step(&mut w, g.tensors(), 0.5, None, &pool());
         for ((w0, g), w2) in flat(&start).into_iter().zip(flat(&g)).zip(flat(&w)) {
             let m1 = g + 0.125 * w0;
             let w1 = w0 - 0.25 * m1;
@@ -149,10 +206,48 @@ mod tests {
         let (start, g) = (filled(&topology, 1.0), filled(&topology, -0.15));
         let mut w = start.clone();
         let mut optimizer = Optimizer::new(OptimizerKind::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }, &topology);
-        (0..5).for_each(|_| optimizer.step(&mut w, g.tensors(), 0.1));
+        (0..5).for_each(|_| optimizer.step(&mut w, g.tensors(), 0.1, None, &pool()));
         for ((w0, g), w5) in flat(&start).into_iter().zip(flat(&g)).zip(flat(&w)) {
             let expected = w0 - 5.0 * 0.1 * g / (g.abs() + 1e-8);
             assert!((w5 - expected).abs() < 1e-12, "{w5}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn a_momentum_of_the_step_takes_the_place_of_the_own() {
+        let topology = Topology::mlp(Shape::flat(3), &[2], Activation::Relu).unwrap();
+        let train = |own: f64, of_step: [Option<f64>; 2]| {
+            let mut w = filled(&topology, 1.0);
+            let mut optimizer = Optimizer::new(OptimizerKind::Sgd { momentum: own, weight_decay: 0.0 }, &topology);
+            let g = filled(&topology, 0.5);
+            of_step.into_iter().for_each(|momentum| optimizer.step(&mut w, g.tensors(), 0.25, momentum, &pool()));
+            flat(&w)
+        };
+        assert_eq!(train(0.5, [None, Some(0.9)]), train(0.9, [None, None]));
+        assert_ne!(train(0.5, [None, Some(0.9)]), train(0.5, [None, None]));
+    }
+
+    #[test]
+    fn a_restored_optimiser_goes_on_to_the_bit() {
+        let topology = Topology::mlp(Shape::flat(3), &[2], Activation::Relu).unwrap();
+        let adam = OptimizerKind::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+        for kind in [OptimizerKind::Sgd { momentum: 0.9, weight_decay: 0.1 }, adam] {
+            let (mut w, mut optimizer) = (filled(&topology, 1.0), Optimizer::new(kind, &topology));
+            let step = |w: &mut Parameters<f64>, optimizer: &mut Optimizer<f64>, offset: f64| {
+                optimizer.step(w, filled(&topology, offset).tensors(), 0.1, None, &pool());
+            };
+            (0..3).for_each(|i| step(&mut w, &mut optimizer, f64::from(i)));
+            let (mut w2, mut restored) = (w.clone(), Optimizer::new(kind, &topology));
+            let moments = optimizer.moments();
+            let find = |moment: &str, name: &str| {
+                let (_, kept) = moments.iter().find(|(known, _)| *known == moment).unwrap();
+                Ok(kept.named(name).unwrap().clone())
+            };
+            restored.restore(&topology, optimizer.steps(), find).unwrap();
+            assert_eq!(restored, optimizer);
+            step(&mut w, &mut optimizer, -1.0);
+            step(&mut w2, &mut restored, -1.0);
+            assert_eq!((flat(&w), optimizer), (flat(&w2), restored));
         }
     }
 

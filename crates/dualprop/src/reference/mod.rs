@@ -45,5 +45,5 @@ pub use inference::{States, infer, infer_batch};
 pub use loss::Loss;
 pub use network::{Dense, Network, spectral_norm};
 pub use nudge::proximal;
-pub use optimizer::{adam_step, sgd_step, warmup_cosine};
+pub use optimizer::{adam_step, adamw_step, sgd_step, warmup_cosine};
 pub use settings::{Nudge, Settings, Start};

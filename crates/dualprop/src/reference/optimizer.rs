@@ -30,6 +30,25 @@ pub fn adam_step(w: &mut [f64], g: &[f64], m: &mut [f64], v: &mut [f64], t: u32,
     }
 }
 
+/// AdamW on one tensor at step t = 1, 2, …: Adam, and the weight decay λ beside its direction instead of in the gradient,
+/// w ← w − η (m̂ / (√v̂ + ε) + λ w).
+#[allow(clippy::too_many_arguments, reason = "the formula has as many letters")]
+pub fn adamw_step(
+    w: &mut [f64],
+    g: &[f64],
+    m: &mut [f64],
+    v: &mut [f64],
+    t: u32,
+    eta: f64,
+    betas: (f64, f64),
+    epsilon: f64,
+    lambda: f64,
+) {
+    let before = w.to_vec();
+    adam_step(w, g, m, v, t, eta, betas, epsilon);
+    w.iter_mut().zip(before).for_each(|(w, before)| *w -= eta * lambda * before);
+}
+
 /// The learning rate η at `step` = 0, 1, …, as `optax.warmup_cosine_decay_schedule`: linear from `init` to `peak` over
 /// `warmup_steps`, then along half a cosine to `last`, which is reached at `decay_steps` (the warm-up included) and stays.
 ///
@@ -74,6 +93,14 @@ mod tests {
         assert_eq!(w, [-1.0]);
         adam_step(&mut w, &[0.0], &mut m, &mut v, 2, 1.0, (0.5, 0.75), 0.0);
         assert!((w[0] + 1.0 + (1.0 / 3.0) / (3.0f64 / 7.0).sqrt()).abs() < 1e-15, "{w:?}");
+    }
+
+    #[test]
+    fn decoupled_decay_by_hand() {
+        let (mut w, mut m, mut v) = ([2.0, -1.0], [0.0; 2], [0.0; 2]);
+        adamw_step(&mut w, &[1.0, 0.0], &mut m, &mut v, 1, 0.5, (0.5, 0.75), 1e-300, 0.25);
+        // 2 − ½ (1 + ¼·2) and −1 − ½ (0 + ¼·(−1))
+        assert_eq!(w, [1.25, -0.875]);
     }
 
     #[test]

@@ -1,10 +1,22 @@
-//! What a training measures: one line of `metrics.jsonl` per epoch, and one summary per run.
+//! What a training measures: the lines of `metrics.jsonl`, and one summary per run.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::degrees;
 
-/// The measurements of one epoch.
+use super::SeedResult;
+
+/// One line of `metrics.jsonl`; `kind` tells them apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Line<'a> {
+    /// After an epoch.
+    Epoch(&'a EpochMetrics),
+    /// At a step whose alignment was measured.
+    Step(&'a StepMetrics),
+}
+
+/// The measurements of one epoch. Accuracies are in percent; what is listed per layer starts with layer 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EpochMetrics {
     /// From 1.
@@ -13,57 +25,63 @@ pub struct EpochMetrics {
     pub step: u64,
     /// Mean loss over the epoch's batches, each before its update.
     pub train_loss: f64,
-    /// Share of right predictions on the epoch's batches, each before its update, in percent.
+    /// Share of right predictions on the epoch's batches, each before its update.
     pub train_accuracy: f64,
+    /// The same for the label among the five largest outputs.
+    pub train_top5: f64,
     /// Mean loss on the validation samples, after the epoch.
     pub validation_loss: f64,
-    /// Accuracy on the validation samples, after the epoch, in percent.
+    /// Accuracy on the validation samples, after the epoch.
     pub validation_accuracy: f64,
+    /// The same for the label among the five largest outputs.
+    pub validation_top5: f64,
     /// The learning rate of the epoch's last update.
     pub learning_rate: f64,
     /// Time spent on the training batches, without measurements.
     pub seconds: f64,
     /// Training samples per second of that time.
     pub samples_per_second: f64,
-    /// Cosine between the local gradient and backpropagation's, per layer, kernel and bias as one vector; the mean over the
-    /// epoch's measured steps, none where none was measured or a gradient was zero.
+    /// Cosine between the local gradient, before weight decay and momentum, and backpropagation's, kernel and bias as one
+    /// vector; the mean over the epoch's measured steps, none where none was measured or a gradient was zero.
     pub cosines: Vec<Option<f64>>,
     /// The angle of that mean cosine, in degrees.
     pub angles_deg: Vec<Option<f64>>,
+    /// The share of dyads whose compartments lie on different sides of a kink of f; the mean over the measured steps.
+    pub straddling: Vec<Option<f64>>,
+    /// ‖Δ_k‖ / ‖s̄_k‖; the mean over the measured steps.
+    pub difference_ratios: Vec<Option<f64>>,
+    /// γ_k = ‖W_k‖₂, after the epoch.
+    pub gammas: Vec<f64>,
+    /// L_k = max(0, (γ_{k+1}² − 1)/2) of the hidden layers, after the epoch.
+    pub dampings: Vec<f64>,
+    /// ‖W_L … W_1‖₂ after the epoch; none where it is not defined.
+    pub product_norm: Option<f64>,
 }
 
-/// Running means of the cosines of an epoch.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Cosines {
-    sums: Vec<f64>,
-    counts: Vec<u32>,
+/// The measurements of one step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepMetrics {
+    /// The epoch that it belongs to, from 1.
+    pub epoch: u32,
+    /// Weight updates before it.
+    pub step: u64,
+    /// Mean loss of its batch, before its update.
+    pub train_loss: f64,
+    /// As in [`EpochMetrics`], of this step alone.
+    pub cosines: Vec<Option<f64>>,
+    /// As in [`EpochMetrics`], of this step alone.
+    pub angles_deg: Vec<Option<f64>>,
+    /// ‖g‖ / ‖b‖ of local gradient g and backpropagation's b.
+    pub norm_ratios: Vec<Option<f64>>,
 }
 
-impl Cosines {
-    /// Takes the cosines of one step; a zero gradient has none.
-    pub(super) fn add(&mut self, cosines: impl ExactSizeIterator<Item = f64>) {
-        self.sums.resize(cosines.len(), 0.0);
-        self.counts.resize(cosines.len(), 0);
-        for (k, cosine) in cosines.enumerate().filter(|(_, cosine)| cosine.is_finite()) {
-            self.sums[k] += cosine;
-            self.counts[k] += 1;
-        }
-    }
-
-    /// The mean cosine of each layer.
-    pub(super) fn means(&self) -> Vec<Option<f64>> {
-        let mean = |(sum, &count): (&f64, &u32)| (count > 0).then(|| sum / f64::from(count));
-        self.sums.iter().zip(&self.counts).map(mean).collect()
-    }
-}
-
-/// The angles of mean cosines.
+/// The angles of cosines.
 pub(super) fn angles(cosines: &[Option<f64>]) -> Vec<Option<f64>> {
     cosines.iter().map(|cosine| cosine.map(degrees)).collect()
 }
 
 /// What came out of all seeds of a recipe: what `--json` prints.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The recipe's name.
     pub name: String,
@@ -73,18 +91,47 @@ pub struct Summary {
     pub test_accuracy: f64,
     /// Standard deviation over the seeds (n−1 in the denominator; 0 for a single seed).
     pub test_accuracy_std: f64,
+    /// Mean over the seeds of the share of test samples whose label is among the five largest outputs, in percent.
+    pub test_top5: f64,
     /// Mean over the seeds of the best accuracy on validation, in percent.
     pub validation_accuracy: f64,
-    /// Wall-clock time of everything.
+    /// Wall-clock time of everything, in the session that finished the run.
     pub seconds: f64,
     /// Mean over the seeds of the angle to backpropagation in the last epoch that measured it, per layer, in degrees.
     pub angles_deg: Vec<Option<f64>>,
     /// The folder that holds the run.
     pub run_directory: String,
+    /// What came out of each seed.
+    pub results: Vec<SeedResult>,
+}
+
+impl Summary {
+    /// Summarises the seeds of a run.
+    pub(super) fn of(name: &str, results: Vec<SeedResult>, run_directory: String, seconds: f64) -> Self {
+        let over_seeds = |value: fn(&SeedResult) -> f64| mean_and_deviation(&results.iter().map(value).collect::<Vec<_>>());
+        let (test_accuracy, test_accuracy_std) = over_seeds(|result| result.test.accuracy);
+        let layers = results.iter().map(|result| result.angles_deg.len()).max().unwrap_or(0);
+        let angle = |k: usize| {
+            let angles: Vec<f64> = results.iter().filter_map(|result| result.angles_deg.get(k).copied().flatten()).collect();
+            (!angles.is_empty()).then(|| mean_and_deviation(&angles).0)
+        };
+        Summary {
+            name: name.into(),
+            seeds: results.iter().map(|result| result.seed).collect(),
+            test_accuracy,
+            test_accuracy_std,
+            test_top5: over_seeds(|result| result.test.top5).0,
+            validation_accuracy: over_seeds(|result| result.validation_accuracy).0,
+            seconds,
+            angles_deg: (0..layers).map(angle).collect(),
+            run_directory,
+            results,
+        }
+    }
 }
 
 /// Mean and standard deviation with n−1 in the denominator; the deviation of a single value is 0.
-pub(super) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -96,13 +143,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_epoch_averages_cosines_and_not_angles() {
-        let mut cosines = Cosines::default();
-        cosines.add([1.0, f64::NAN].into_iter());
-        cosines.add([0.0, f64::NAN].into_iter());
-        assert_eq!(cosines.means(), [Some(0.5), None]);
-        let angle = angles(&cosines.means())[0].unwrap();
-        assert!((angle - 60.0).abs() < 1e-12, "{angle}");
+    fn angles_are_those_of_mean_cosines() {
+        let angles = angles(&[Some(0.5), None]);
+        assert!((angles[0].unwrap() - 60.0).abs() < 1e-12 && angles[1].is_none(), "{angles:?}");
     }
 
     #[test]

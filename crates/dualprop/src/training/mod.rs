@@ -1,15 +1,21 @@
 //! Training: a recipe says what, a trainer does it, a run directory keeps it, and a listener hears of it.
 
 pub mod case;
+mod checkpoint;
+mod dry_run;
+mod evaluation;
 mod metrics;
 mod preparation;
+mod progress;
 mod recipe;
 mod run;
 mod run_directory;
 mod trainer;
 
-pub use metrics::{EpochMetrics, Summary};
-pub use recipe::{BUILT_IN, Recipe, RecipeParams};
-pub use run::run;
+pub use dry_run::{DryRun, dry_run};
+pub use evaluation::{Evaluation, evaluate};
+pub use metrics::{EpochMetrics, StepMetrics, Summary};
+pub use recipe::{BUILT_IN, BuiltIn, Recipe, RecipeParams};
+pub use run::{resume, run};
 pub use run_directory::{Destination, RunDirectory};
-pub use trainer::{Event, SeedResult, Trainer};
+pub use trainer::{Event, Listener, Outcome, SeedResult, Trainer};

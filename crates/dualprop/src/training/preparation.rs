@@ -1,81 +1,151 @@
-//! What a training needs before its first step: data, split and standardised, and engines that fit into memory.
+//! What a training needs before its first step: data, split and normalised, and engines that fit into memory.
 
 use crate::base::{Error, Result, memory};
 use crate::compute::Pool;
-use crate::data::{Dataset, Split, Standardizer, digits};
-use crate::inference::{Engine, Inference, Plan, PlanOptions, Rule};
-use crate::network::Topology;
+use crate::data::{Dataset, Folders, Normalizer, Source, Split};
+use crate::inference::{Engine, Inference, InputGradient, Plan, PlanOptions, Rule, Start};
+use crate::network::{Model, Parameters, Topology, initialize};
 
-use super::{Recipe, RecipeParams};
+use super::evaluation::evaluation_batch;
+use super::recipe::{DataSettings, Validate};
+use super::{Evaluation, Recipe};
 
-/// A data set whose samples are assigned and standardised.
+/// A data set whose samples are assigned, and how their pixels become inputs.
 pub(super) struct Prepared {
+    source: Source,
     pub(super) dataset: Dataset,
-    pub(super) standardizer: Standardizer,
+    pub(super) normalizer: Normalizer,
     pub(super) split: Split,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Prepared {
-    /// The recipe's data, split by the seed.
+    /// The recipe's data, split by the seed. Test samples that have files of their own are not read.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a part of the split is too small.
-    pub(super) fn load(params: &RecipeParams, seed: u64) -> Result<Self> {
-        let dataset = digits()?;
-        let (validation, test) = (params.data.validation, params.data.test);
-        let split = Split::stratified(dataset.labels(), dataset.classes, validation, test, seed)?;
-        for (field, share, part, problem) in [
-            ("data.validation", validation, &split.validation, "no sample would be held out; raise it"),
-            ("data.test", test, &split.test, "no sample would be held out; raise it"),
-            ("data.validation + data.test", validation + test, &split.train, "no sample would be left to train on"),
-        ] {
-            if part.is_empty() {
-                return Err(Error::setting(field, share, problem));
-            }
-        }
-        let batch_size = params.training.batch_size;
+    /// [`Error::Setting`] where a part of the split is too small; as [`Source::find`] and [`Source::training`].
+    pub(super) fn load(recipe: &Recipe, folders: &Folders, seed: u64) -> Result<Self> {
+        let source = Source::find(&recipe.params().data.dataset, folders)?;
+        let dataset = source.training()?;
+        let split = split(recipe.data(), &dataset, seed)?;
+        let batch_size = recipe.params().training.batch_size;
         if batch_size > split.train.len() {
             let problem = format!("there are only {} training samples", split.train.len());
             return Err(Error::setting("training.batch_size", batch_size, problem));
         }
-        // Mean and deviation of the training samples alone: the others must not influence what is learnt.
-        let standardizer = Standardizer::fit(&dataset, &split.train)?;
-        Ok(Prepared { dataset: standardizer.transform(dataset)?, standardizer, split })
+        // Statistics of the training samples alone: the others must not influence what is learnt.
+        let normalizer = Normalizer::fit(recipe.data().normalization, &dataset, &split.train)?;
+        let warnings = source.unexpected_count(&dataset).into_iter().collect();
+        Ok(Prepared { source, dataset, normalizer, split, warnings })
+    }
+
+    /// Evaluates on the test samples: the only time that they are looked at.
+    pub(super) fn test(&self, evaluate: impl FnOnce(&Dataset, &[usize]) -> Result<Evaluation>) -> Result<Evaluation> {
+        match self.source.test()? {
+            Some(test) => evaluate(&test, &(0..test.len()).collect::<Vec<_>>()),
+            None => evaluate(&self.dataset, &self.split.test),
+        }
+    }
+
+    /// How many samples test, as far as is known before they are read.
+    pub(super) fn test_samples(&self) -> usize {
+        if self.source.known().has_test() { self.source.known().published[1] } else { self.split.test.len() }
     }
 }
 
-/// The engine of the recipe's rule, and that of backpropagation where its alignment is measured.
-///
-/// # Errors
-/// As [`Plan::compile`] and [`Engine::new`]; [`Error::Memory`] if the training would not fit.
-pub(super) fn engines(
-    recipe: &Recipe,
-    topology: &Topology,
-    seed: u64,
-    pool: &Pool,
-) -> Result<(Engine<f32>, Option<Engine<f32>>)> {
-    let training = &recipe.params().training;
-    let inference = recipe.inference(seed);
-    let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
-    let compile = |inference| Plan::compile(topology, inference, PlanOptions::default());
-    let plan = compile(&inference)?;
-    let backprop = (training.alignment_every > 0).then(|| compile(&like_backprop)).transpose()?;
-    check_memory(topology, [Some(&plan), backprop.as_ref()], training.batch_size)?;
-    let backprop = backprop.map(|plan| Engine::new(plan, training.batch_size, pool)).transpose()?;
-    Ok((Engine::new(plan, training.batch_size, pool)?, backprop))
+fn split(data: &DataSettings, dataset: &Dataset, seed: u64) -> Result<Split> {
+    let samples = dataset.len();
+    let share = if data.validation < 1.0 { data.validation } else { data.validation / samples as f64 };
+    if share + data.test.unwrap_or(0.0) >= 1.0 {
+        let problem = format!("there are only {samples} samples; nothing would be left to train on");
+        return Err(Error::setting("data.validation", data.validation, problem));
+    }
+    let mut split = match data.validate {
+        Validate::Stratified => Split::stratified(dataset.labels(), dataset.classes, share, data.test.unwrap_or(0.0), seed)?,
+        Validate::Last => Split::last(samples, (share * samples as f64).round() as usize),
+    };
+    if let Some(most) = data.limit_train {
+        split.train.truncate(most);
+    }
+    for (field, value, part, problem) in [
+        ("data.validation", Some(data.validation), &split.validation, "no sample would be held out; raise it"),
+        ("data.test", data.test, &split.test, "no sample would be held out; raise it"),
+        ("data.validation", Some(data.validation), &split.train, "no sample would be left to train on"),
+    ] {
+        if let Some(value) = value.filter(|_| part.is_empty()) {
+            return Err(Error::setting(field, value, problem));
+        }
+    }
+    Ok(split)
 }
 
-/// Samples of one evaluation batch: enough to keep the threads busy, and no fewer than a training batch.
-pub(super) fn evaluation_batch(batch_size: usize) -> usize {
-    batch_size.max(256)
+/// The parameters that a training starts from: those of the model that the recipe names, or drawn by the seed.
+///
+/// # Errors
+/// As [`Model::load`]; [`Error::Setting`] if it is the model of another network.
+pub(super) fn start_parameters(recipe: &Recipe, topology: &Topology, seed: u64) -> Result<Parameters<f32>> {
+    let Some(path) = &recipe.params().network.from else {
+        let (kernels, biases) = recipe.initializers();
+        return Ok(initialize(topology, kernels, biases, seed));
+    };
+    let model = Model::load(path.as_ref())?;
+    if model.topology != *topology {
+        let layers = |topology: &Topology| {
+            let layers: Vec<String> = topology.layers().iter().map(ToString::to_string).collect();
+            format!("{:?} of {:?} over {:?}", layers, topology.activation(), topology.input())
+        };
+        let problem = format!("it is the model of {}, but the recipe's network is {}", layers(&model.topology), layers(topology));
+        return Err(Error::setting("network.from", path, problem));
+    }
+    Ok(model.parameters)
+}
+
+/// The engines of a training.
+pub(super) struct Engines {
+    /// That of the recipe's rule.
+    pub(super) rule: Engine<f32>,
+    /// The same rule, which goes on from states that are handed to it; where a batch has several weight updates.
+    pub(super) continued: Option<Engine<f32>>,
+    /// Backpropagation, where it is measured against, or needed for inputs.
+    pub(super) backprop: Option<Engine<f32>>,
+    /// Where inputs are moved along the gradient of the loss.
+    pub(super) input_gradient: Option<InputGradient<f32>>,
+}
+
+impl Engines {
+    /// Compiles and reserves everything.
+    ///
+    /// # Errors
+    /// As [`Plan::compile`] and [`Engine::new`]; [`Error::Memory`] if the training would not fit.
+    pub(super) fn new(recipe: &Recipe, topology: &Topology, seed: u64, pool: &Pool) -> Result<Self> {
+        let params = recipe.params();
+        let (capacity, perturbed) = (params.training.batch_size, params.learning.input_perturbation > 0.0);
+        let inference = recipe.inference(seed);
+        // β is only a scale of backpropagation's differences; 1 is what no extreme β can spoil.
+        let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
+        let like_continued = Inference { start: Start::Continued, ..inference.clone() };
+        let compile = |inference: &Inference| Plan::compile(topology, inference, PlanOptions::default());
+        let rule = compile(&inference)?;
+        let continued = (params.learning.multistep > 1).then(|| compile(&like_continued)).transpose()?;
+        let backprop = (params.training.alignment_every > 0 || perturbed).then(|| compile(&like_backprop)).transpose()?;
+        check_memory(topology, [Some(&rule), continued.as_ref(), backprop.as_ref()], capacity)?;
+        let bind = |plan: Plan| Engine::new(plan, capacity, pool);
+        Ok(Engines {
+            rule: bind(rule)?,
+            continued: continued.map(bind).transpose()?,
+            backprop: backprop.map(bind).transpose()?,
+            input_gradient: perturbed.then(|| InputGradient::new(topology, capacity, pool)),
+        })
+    }
 }
 
 /// That everything which a training holds at once fits into the memory that there is.
-fn check_memory(topology: &Topology, plans: [Option<&Plan>; 2], batch_size: usize) -> Result<()> {
+fn check_memory(topology: &Topology, plans: [Option<&Plan>; 3], batch_size: usize) -> Result<()> {
     const F32: u64 = size_of::<f32>() as u64;
     let neurons: u64 = (0..=topology.depth()).map(|k| topology.state(k).neurons() as u64).sum();
-    // The parameters, two moments of the optimiser, the best parameters, and a copy in the file that keeps them.
-    let parameters = (5 * F32).saturating_mul(topology.parameter_count() as u64);
+    // The parameters, two moments of the optimiser, the best parameters, and the checkpoint of all of them, twice: as bytes
+    // of each tensor and of the file.
+    let parameters = (3 * 4 * F32).saturating_mul(topology.parameter_count() as u64);
     let evaluation = (2 * F32 * evaluation_batch(batch_size) as u64).saturating_mul(neurons);
     let states = plans.iter().flatten().map(|plan| plan.memory(batch_size, size_of::<f32>())).fold(0u64, u64::saturating_add);
     let needed = states.saturating_add(parameters).saturating_add(evaluation);

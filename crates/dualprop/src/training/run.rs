@@ -1,66 +1,88 @@
 //! All seeds of a recipe into one run directory.
 
-use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Instant;
 
 use crate::base::Result;
 use crate::compute::Pool;
+use crate::data::Folders;
 
-use super::metrics::mean_and_deviation;
-use super::{Destination, Event, Recipe, RunDirectory, SeedResult, Summary, Trainer};
+use super::{Destination, Event, Listener, Outcome, Recipe, RunDirectory, SeedResult, Summary, Trainer};
 
 /// Trains every seed of the recipe and writes the summary; several seeds have a folder each below the run's.
 ///
-/// A listener that ends one seed ends the run; the summary is that of the seeds so far.
+/// A listener that ends one seed ends the run, which [`resume`] goes on with.
 ///
 /// # Errors
 /// As [`Trainer::new`], before any folder is made; then as [`RunDirectory::create`] and [`Trainer::run`].
-pub fn run(recipe: &Recipe, destination: &Destination, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<Summary> {
-    let began = Instant::now();
-    let params = recipe.params();
-    let pool = Pool::new(params.training.threads)?;
-    let mut trainer = Trainer::new(recipe, params.seeds[0], &pool)?;
-    let mut directory = RunDirectory::create(destination, params)?;
+pub fn run(recipe: &Recipe, folders: &Folders, destination: &Destination, listen: &mut Listener) -> Result<Outcome<Summary>> {
+    let pool = Pool::new(recipe.params().training.threads)?;
+    // What cannot be trained leaves no folder.
+    let trainer = new(recipe, folders, recipe.params().seeds[0], &pool)?;
+    let directory = RunDirectory::create(destination, recipe.params(), pool.threads())?;
     for warning in recipe.warnings() {
         // A warning stops nothing.
         let _ = listen(Event::Warning(warning));
     }
-    let mut results: Vec<SeedResult> = vec![];
-    for (index, &seed) in params.seeds.iter().enumerate() {
-        if index > 0 {
-            trainer = Trainer::new(recipe, seed, &pool)?;
-        }
-        let result = match params.seeds.len() {
-            1 => trainer.run(&directory, listen)?,
-            _ => trainer.run(&directory.seed(seed, params)?, listen)?,
-        };
-        let stopped = result.stopped_early;
-        results.push(result);
-        if stopped {
-            break;
-        }
-    }
-    let summary = summarize(params.name.clone(), &results, &directory, began.elapsed().as_secs_f64());
-    directory.complete(&summary)?;
-    Ok(summary)
+    train_seeds(recipe, folders, directory, &pool, Some(trainer), listen)
 }
 
-fn summarize(name: String, results: &[SeedResult], directory: &RunDirectory, seconds: f64) -> Summary {
-    let over_seeds = |value: fn(&SeedResult) -> f64| mean_and_deviation(&results.iter().map(value).collect::<Vec<_>>());
-    let (test_accuracy, test_accuracy_std) = over_seeds(|result| result.test_accuracy);
-    let layers = results.iter().map(|result| result.angles_deg.len()).max().unwrap_or(0);
-    let angle = |k: usize| {
-        let angles: Vec<f64> = results.iter().filter_map(|result| result.angles_deg[k]).collect();
-        (!angles.is_empty()).then(|| mean_and_deviation(&angles).0)
-    };
-    Summary {
-        name,
-        seeds: results.iter().map(|result| result.seed).collect(),
-        test_accuracy,
-        test_accuracy_std,
-        validation_accuracy: over_seeds(|result| result.validation_accuracy).0,
-        seconds,
-        angles_deg: (0..layers).map(angle).collect(),
-        run_directory: directory.path().display().to_string(),
+/// Goes on with a run from where its checkpoints are: to the same bits as if it had never been interrupted. Seeds that are
+/// complete stay as they are; those without a checkpoint start from the recipe. A run that is complete gives its summary.
+///
+/// Its recipe is that of the run directory; `threads` may be others (none: the recipe's), and change no result.
+///
+/// # Errors
+/// As [`RunDirectory::open`], [`Recipe::load`], [`Trainer::new`], [`Trainer::resume`] and [`Trainer::run`].
+pub fn resume(path: &Path, folders: &Folders, threads: Option<usize>, listen: &mut Listener) -> Result<Outcome<Summary>> {
+    let directory = RunDirectory::open(path)?;
+    let overrides: Vec<String> = threads.map(|threads| format!("training.threads={threads}")).into_iter().collect();
+    let recipe = Recipe::load(&directory.recipe().to_string_lossy(), &overrides)?;
+    if let Some(summary) = directory.summary()? {
+        return Ok(Outcome::Finished(summary));
     }
+    let pool = Pool::new(recipe.params().training.threads)?;
+    train_seeds(&recipe, folders, directory, &pool, None, listen)
+}
+
+/// Trains what is left of every seed; `first` is the first seed's trainer, if there is one already.
+fn train_seeds(
+    recipe: &Recipe,
+    folders: &Folders,
+    mut directory: RunDirectory,
+    pool: &Pool,
+    mut first: Option<Trainer>,
+    listen: &mut Listener,
+) -> Result<Outcome<Summary>> {
+    let (began, params) = (Instant::now(), recipe.params());
+    let mut results: Vec<SeedResult> = vec![];
+    for &seed in &params.seeds {
+        let of_seed = match params.seeds.len() {
+            1 => None,
+            _ => Some(directory.seed(seed, params, pool.threads())?),
+        };
+        if let Some(summary) = of_seed.as_ref().map(RunDirectory::summary).transpose()?.flatten() {
+            results.extend(summary.results);
+            continue;
+        }
+        let (mut trainer, started) = (first.take().map_or_else(|| new(recipe, folders, seed, pool), Ok)?, Instant::now());
+        trainer.resume(of_seed.as_ref().unwrap_or(&directory))?;
+        let Outcome::Finished(result) = trainer.run(of_seed.as_ref().unwrap_or(&directory), listen)? else {
+            return Ok(Outcome::Interrupted);
+        };
+        if let Some(mut of_seed) = of_seed {
+            let place = of_seed.path().display().to_string();
+            of_seed.complete(&Summary::of(&params.name, vec![result.clone()], place, started.elapsed().as_secs_f64()))?;
+        }
+        results.push(result);
+    }
+    let place = directory.path().display().to_string();
+    let summary = Summary::of(&params.name, results, place, began.elapsed().as_secs_f64());
+    directory.complete(&summary)?;
+    Ok(Outcome::Finished(summary))
+}
+
+/// A trainer; what does not fit is told with the line of the recipe.
+fn new(recipe: &Recipe, folders: &Folders, seed: u64, pool: &Pool) -> Result<Trainer> {
+    Trainer::new(recipe, folders, seed, pool).map_err(|error| recipe.locate(error))
 }

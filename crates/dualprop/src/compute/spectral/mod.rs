@@ -5,6 +5,10 @@
 //! finding it only ever apply WᵀW to a vector: one pass over the kernel, 2 multiply-adds per element, accumulated in f64
 //! on one thread in a fixed order, from a start vector that is the same for ever. The same kernel gives the same bits.
 
+mod product;
+
+pub use product::product_norm;
+
 use crate::base::Real;
 use crate::base::random::{Purpose, Random};
 use crate::compute::Tensor;
@@ -48,14 +52,25 @@ pub fn spectral_norm<T: Real>(kernel: &Tensor<T>, power: Power) -> f64 {
     if largest == 0.0 {
         return 0.0;
     }
-    // A power of two, so that scaling is exact, which keeps every square far from overflow and underflow.
-    let scale = libm::ldexp(1.0, (-libm::frexp(largest).1).clamp(-1022, 1023));
-    let gram = Gram { kernel: kernel.data(), outputs, scale };
+    let gram = Gram { kernel: kernel.data(), outputs, scale: scale_for(largest) };
     let scaled = match power {
         Power::Iterations(n) => power_iteration(&gram, n.max(1)),
         Power::Converged => rayleigh_ascent(&gram),
     };
-    scaled / scale
+    scaled / gram.scale
+}
+
+/// A power of two, so that scaling is exact, which keeps every square far from overflow and underflow.
+fn scale_for(largest: f64) -> f64 {
+    libm::ldexp(1.0, (-libm::frexp(largest).1).clamp(-1022, 1023))
+}
+
+/// A map G = AᵀA.
+trait Gramian {
+    /// The length of the vectors that G maps.
+    fn size(&self) -> usize;
+    /// `product` = G v; returns vᵀ G v = ‖A v‖².
+    fn apply(&self, v: &[f64], product: &mut [f64]) -> f64;
 }
 
 /// G = WᵀW of a kernel W times `scale`.
@@ -65,8 +80,11 @@ struct Gram<'a, T> {
     scale: f64,
 }
 
-impl<T: Real> Gram<'_, T> {
-    /// `product` = G v; returns vᵀ G v = ‖W v‖².
+impl<T: Real> Gramian for Gram<'_, T> {
+    fn size(&self) -> usize {
+        self.outputs
+    }
+
     fn apply(&self, v: &[f64], product: &mut [f64]) -> f64 {
         product.fill(0.0);
         let mut squared = 0.0;
@@ -79,9 +97,9 @@ impl<T: Real> Gram<'_, T> {
     }
 }
 
-fn power_iteration<T: Real>(gram: &Gram<T>, iterations: usize) -> f64 {
-    let mut v = start(gram.outputs);
-    let mut product = vec![0.0; gram.outputs];
+fn power_iteration(gram: &impl Gramian, iterations: usize) -> f64 {
+    let mut v = start(gram.size());
+    let mut product = vec![0.0; gram.size()];
     let mut gamma = 0.0;
     for _ in 0..iterations {
         let squared = gram.apply(&v, &mut product);
@@ -92,8 +110,8 @@ fn power_iteration<T: Real>(gram: &Gram<T>, iterations: usize) -> f64 {
     gamma
 }
 
-fn rayleigh_ascent<T: Real>(gram: &Gram<T>) -> f64 {
-    let n = gram.outputs;
+fn rayleigh_ascent(gram: &impl Gramian) -> f64 {
+    let n = gram.size();
     let mut v = start(n);
     let (mut product, mut pushed) = (vec![0.0; n], vec![0.0; n]);
     let (mut residual, mut previous, mut direction) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);

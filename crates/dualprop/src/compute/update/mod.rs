@@ -5,6 +5,40 @@
 
 use crate::base::Real;
 
+use super::Pool;
+
+/// Elements that one thread updates at a time: fixed, so that the pieces are the same for any number of threads, and enough
+/// that handing one out costs nothing beside it.
+const PIECE: usize = 1 << 15;
+
+/// Calls `work` for pieces of tensors on the threads of the pool: N arrays that change, and the gradient, of equal lengths.
+/// An update is element-wise, so that no bit depends on how it is cut.
+///
+/// # Panics
+/// If the arrays of a tensor differ in length.
+pub fn in_pieces<'a, T: Real, const N: usize>(
+    pool: &Pool,
+    tensors: impl Iterator<Item = ([&'a mut [T]; N], &'a [T])>,
+    work: impl Fn([&mut [T]; N], &[T]) + Sync + Send,
+) {
+    let mut pieces: Vec<([&mut [T]; N], &[T])> = vec![];
+    for (mut changed, mut gradient) in tensors {
+        assert!(changed.iter().all(|array| array.len() == gradient.len()), "all arrays must be of equal length");
+        while !gradient.is_empty() {
+            let n = PIECE.min(gradient.len());
+            let piece;
+            (piece, gradient) = gradient.split_at(n);
+            let first = changed.each_mut().map(|array| {
+                let (first, rest) = std::mem::take(array).split_at_mut(n);
+                *array = rest;
+                first
+            });
+            pieces.push((first, piece));
+        }
+    }
+    pool.enter(|team| team.each(&mut pieces, |(changed, gradient)| work(changed.each_mut().map(|array| &mut **array), gradient)));
+}
+
 /// Stochastic gradient descent with momentum μ and coupled weight decay λ (which enters the momentum, as
 /// `optax.add_decayed_weights` before `optax.sgd` does, and the authors' programs with it; biases decay too):
 ///
@@ -33,15 +67,18 @@ pub struct AdamConstants {
     pub beta2: f64,
     /// ε, added outside the root.
     pub epsilon: f64,
+    /// λ, the decoupled weight decay; 0 for Adam itself.
+    pub weight_decay: f64,
 }
 
 /// Adam with bias correction and ε outside the root, as `optax.adam` (D. Kingma and J. Ba, *Adam*, ICLR 2015, algorithm 1);
-/// `step` is t = 1, 2, …:
+/// `step` is t = 1, 2, …; with λ > 0 AdamW, whose weight decay stays out of the moments, as `optax.adamw` (I. Loshchilov and
+/// F. Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019, algorithm 2, with the rate η in the place of its η_t α):
 ///
 /// ```text
 /// m ← β₁ m + (1 − β₁) g
 /// v ← β₂ v + (1 − β₂) g²
-/// w ← w − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+/// w ← w − η ((m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε) + λ w)
 /// ```
 ///
 /// # Panics
@@ -49,14 +86,15 @@ pub struct AdamConstants {
 pub fn adam<T: Real>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], learning_rate: f64, step: u64, constants: AdamConstants) {
     assert!(g.len() == w.len() && m.len() == w.len() && v.len() == w.len(), "all slices must be of equal length");
     assert!(step > 0, "the steps of Adam are counted from 1");
-    let AdamConstants { beta1, beta2, epsilon } = constants;
+    let AdamConstants { beta1, beta2, epsilon, weight_decay } = constants;
     let [keep1, take1, keep2, take2] = [beta1, 1.0 - beta1, beta2, 1.0 - beta2].map(T::from_f64);
     let [correct1, correct2] = [beta1, beta2].map(|beta| T::from_f64(1.0 - libm::pow(beta, step as f64)));
-    let [eta, epsilon] = [learning_rate, epsilon].map(T::from_f64);
+    let [eta, epsilon, lambda] = [learning_rate, epsilon, weight_decay].map(T::from_f64);
     for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
         *m = keep1 * *m + take1 * g;
         *v = keep2 * *v + take2 * (g * g);
-        *w -= eta * ((*m / correct1) / ((*v / correct2).sqrt() + epsilon));
+        // With λ = 0 nothing is added but ±0, which changes no bit of what follows.
+        *w -= eta * ((*m / correct1) / ((*v / correct2).sqrt() + epsilon) + lambda * *w);
     }
 }
 
@@ -84,7 +122,7 @@ mod tests {
         assert!((w[0] + 0.1 * 2.0 * series).abs() < 1e-12, "{}", w[0]);
     }
 
-    const ADAM: AdamConstants = AdamConstants { beta1: 0.9, beta2: 0.99, epsilon: 0.125 };
+    const ADAM: AdamConstants = AdamConstants { beta1: 0.9, beta2: 0.99, epsilon: 0.125, weight_decay: 0.0 };
 
     /// The bias correction makes the corrected moments of a constant gradient g and g², so every step is η g / (|g| + ε).
     #[test]
@@ -106,6 +144,39 @@ mod tests {
         adam(&mut w, &[0.0], &mut m, &mut v, 0.5, 2, ADAM);
         let expected = 0.5 * (0.9 * 2.0 / 1.9) / ((0.99 * 4.0 / 1.99f64).sqrt() + 0.125);
         assert!((first - w[0] - expected).abs() < 1e-14, "{} instead of {expected}", first - w[0]);
+    }
+
+    /// Both moments see the gradient alone: with g = 0 every step multiplies w by 1 − ηλ.
+    #[test]
+    fn decoupled_decay_shrinks_weights_and_leaves_the_moments_alone() {
+        let (mut w, mut m, mut v) = ([2.0f64], [0.0], [0.0]);
+        let constants = AdamConstants { weight_decay: 0.25, ..ADAM };
+        (1..=3).for_each(|t| adam(&mut w, &[0.0], &mut m, &mut v, 0.5, t, constants));
+        assert_eq!((w, m, v), ([2.0 * 0.875f64.powi(3)], [0.0], [0.0]));
+        adam(&mut w, &[3.0], &mut m, &mut v, 0.5, 4, constants);
+        let (mut m0, mut v0) = ([0.0], [0.0]);
+        adam(&mut [1.0], &[3.0], &mut m0, &mut v0, 0.5, 4, ADAM);
+        assert_eq!((m, v), (m0, v0));
+    }
+
+    #[test]
+    fn pieces_are_the_whole_whatever_the_number_of_threads() {
+        let n = 2 * PIECE + 7;
+        let g: Vec<f32> = (0..n).map(|i| (i % 113) as f32 / 64.0 - 0.5).collect();
+        let step = |threads| {
+            let (mut w, mut m) = (vec![0.5f32; n], vec![0.25f32; n]);
+            let (mut w2, mut m2) = (vec![1.5f32; 5], vec![0.0f32; 5]);
+            let tensors = [([&mut w[..], &mut m[..]], &g[..]), ([&mut w2[..], &mut m2[..]], &g[..5])];
+            in_pieces(&Pool::new(threads).unwrap(), tensors.into_iter(), |[w, m], g| sgd(w, g, m, 0.1, 0.9, 5e-4));
+            [w, m, w2, m2]
+        };
+        let (mut w, mut m) = (vec![0.5f32; n], vec![0.25f32; n]);
+        sgd(&mut w, &g, &mut m, 0.1, 0.9, 5e-4);
+        for threads in [1, 2, 3, 8] {
+            let got = step(threads);
+            assert!(got[0] == w && got[1] == m && got[2][4] != 1.5, "{threads} threads");
+            assert_eq!(got, step(1));
+        }
     }
 
     #[test]

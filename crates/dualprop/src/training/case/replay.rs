@@ -120,7 +120,7 @@ fn train<T: Real>(case: &Case, training: &Training, options: TraceOptions, pool:
         engine.infer(&parameters, &x, &y)?;
         losses.push(forward_loss(case, &engine, &parameters, (&x, &y), pool)?);
         rates.push(training.rate.at(step as u64));
-        optimizer.step(&mut parameters, engine.gradients(), training.rate.applied(step as u64));
+        optimizer.step(&mut parameters, engine.gradients(), training.rate.applied(step as u64), None, pool);
     }
     for (name, tensor) in parameters.iter() {
         out.insert_finite(format!("trained_{name}"), tensor.shape(), tensor.data())?;

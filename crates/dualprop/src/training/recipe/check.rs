@@ -1,25 +1,67 @@
 //! From written to valid: names become values, numbers are held against their ranges and against each other.
 
 use crate::base::{Error, Named, Result};
+use crate::compute::Activation;
 use crate::compute::spectral::Power;
-use crate::compute::{Activation, Loss};
-use crate::inference::{Damping, Inference, Nudge, PerLayer, Rule, RuleKind, Schedule, Start};
+use crate::data::Shuffle;
+use crate::inference::{Damping, Inference, Start};
 use crate::learning::{OptimizerKind, Rate};
-use crate::network::{BiasInitializer, Initializer, Layer, Shape, Topology};
+use crate::network::{Architecture, BiasInitializer, Initializer, Layer, Shape, Topology};
 
 use super::RecipeParams;
-use super::params::{LearningParams, OneOrEach, RateParams};
+use super::data::DataSettings;
+use super::learning::inference;
+use super::params::NetworkParams;
+use super::places::Places;
 
 /// A checked recipe: the only thing that can train.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     params: RecipeParams,
-    layers: Vec<Layer>,
+    data: DataSettings,
+    layers: Layers,
     activation: Activation,
     initializers: (Initializer, BiasInitializer),
     inference: Inference,
     optimizer: OptimizerKind,
+    shuffle: Shuffle,
     warnings: Vec<String>,
+    places: Places,
+}
+
+/// The layers, or the name of a network, whose last layer is as wide as there are classes.
+#[derive(Debug, Clone)]
+enum Layers {
+    Given(Vec<Layer>),
+    Named(Architecture),
+}
+
+impl Layers {
+    fn parse(network: &NetworkParams) -> Result<Self> {
+        let texts = network.layers.iter().enumerate();
+        match &network.architecture {
+            Some(name) if network.layers.is_empty() => Ok(Layers::Named(named("network.architecture", name)?)),
+            Some(name) => {
+                let problem = "it excludes network.layers; leave one of them out";
+                Err(Error::setting("network.architecture", name, problem))
+            }
+            None if network.layers.is_empty() => {
+                let problem = "a network needs at least one layer, the output, or network.architecture";
+                Err(Error::setting("network.layers", "[]", problem))
+            }
+            None => {
+                let layers = texts.map(|(i, text)| Layer::parse(&format!("network.layers[{i}]"), text));
+                Ok(Layers::Given(layers.collect::<Result<_>>()?))
+            }
+        }
+    }
+
+    fn of(&self, classes: usize) -> Vec<Layer> {
+        match self {
+            Layers::Given(layers) => layers.clone(),
+            Layers::Named(architecture) => architecture.layers(classes),
+        }
+    }
 }
 
 impl RecipeParams {
@@ -29,30 +71,36 @@ impl RecipeParams {
     /// [`Error::Setting`] or [`Error::Unknown`], naming the first wrong value and what would be right.
     pub fn check(mut self) -> Result<Recipe> {
         self.check_ranges()?;
-        let texts = self.network.layers.iter().enumerate();
-        let layers: Vec<Layer> =
-            texts.map(|(i, text)| Layer::parse(&format!("network.layers[{i}]"), text)).collect::<Result<_>>()?;
-        if layers.is_empty() {
-            return Err(Error::setting("network.layers", "[]", "a network needs at least one layer, the output"));
-        }
-        let activation = Activation::parse(&self.network.activation)?;
-        let initializers =
-            (Initializer::parse(&self.network.initializer)?, BiasInitializer::parse(&self.network.bias_initializer)?);
+        let data = self.data.check()?;
+        let layers = Layers::parse(&self.network)?;
+        let activation = named("network.activation", &self.network.activation)?;
+        let initializers = (
+            named("network.initializer", &self.network.initializer)?,
+            named("network.bias_initializer", &self.network.bias_initializer)?,
+        );
+        let shuffle = named("training.shuffle", &self.training.shuffle)?;
         let inference = inference(&self.learning)?;
+        // How many classes there are changes no depth.
+        let depth = layers.of(1).len();
         let mut warnings = vec![];
         for &seed in &self.seeds {
             // The order of the random schedule is another one for each seed.
-            warnings = Inference { seed, ..inference.clone() }.check(layers.len())?;
+            warnings = Inference { seed, ..inference.clone() }.check(depth)?;
+            if self.learning.multistep > 1 {
+                Inference { seed, start: Start::Continued, ..inference.clone() }.check(depth)?;
+            }
         }
         let optimizer = self.optimizer_kind()?;
         self.rate(1)?;
-        self.write_down(&inference, optimizer);
-        Ok(Recipe { params: self, layers, activation, initializers, inference, optimizer, warnings })
+        self.write_down(&inference, optimizer, &data);
+        let places = Places::default();
+        Ok(Recipe { params: self, data, layers, activation, initializers, inference, optimizer, shuffle, warnings, places })
     }
 
     /// Puts the effective value in the place of every one that was left out and has one, so that a later default cannot change
     /// what a run directory says. An `output_alpha` that is left out follows α, whatever that may become.
-    fn write_down(&mut self, inference: &Inference, optimizer: OptimizerKind) {
+    fn write_down(&mut self, inference: &Inference, optimizer: OptimizerKind, data: &DataSettings) {
+        self.data.test = data.test;
         self.learning.nudge = Some(inference.nudge.name().into());
         if let Some(Damping::Spectral { power, asymmetry }) = inference.rule.damping {
             let iterations = if let Power::Iterations(n) = power { n } else { 0 };
@@ -63,10 +111,13 @@ impl RecipeParams {
             OptimizerKind::Sgd { momentum, weight_decay } => {
                 (self.optimizer.momentum, self.optimizer.weight_decay) = (Some(momentum), Some(weight_decay));
             }
-            OptimizerKind::Adam { beta1, beta2, epsilon } => {
+            OptimizerKind::Adam { beta1, beta2, epsilon } | OptimizerKind::AdamW { beta1, beta2, epsilon, .. } => {
                 (self.optimizer.beta1, self.optimizer.beta2) = (Some(beta1), Some(beta2));
                 self.optimizer.epsilon = Some(epsilon);
             }
+        }
+        if let OptimizerKind::AdamW { weight_decay, .. } = optimizer {
+            self.optimizer.weight_decay = Some(weight_decay);
         }
         let schedule = &mut self.optimizer.schedule;
         if schedule.kind != "constant" {
@@ -90,18 +141,6 @@ impl RecipeParams {
         if let Some(i) = (1..self.seeds.len()).find(|&i| self.seeds[..i].contains(&self.seeds[i])) {
             return Err(Error::setting("seeds", self.seeds[i], "it is listed twice; a seed always gives the same run"));
         }
-        if self.data.dataset != "digits" {
-            return Err(Error::unknown("data.dataset", &self.data.dataset, ["digits"]));
-        }
-        for (field, share) in [("data.validation", self.data.validation), ("data.test", self.data.test)] {
-            if !(share > 0.0 && share < 1.0) {
-                return Err(Error::setting(field, share, "expected a share above 0 and below 1"));
-            }
-        }
-        if self.data.validation + self.data.test >= 1.0 {
-            let sum = self.data.validation + self.data.test;
-            return Err(Error::setting("data.validation + data.test", sum, "nothing would be left to train on"));
-        }
         for (field, value) in
             [("training.epochs", self.training.epochs as usize), ("training.batch_size", self.training.batch_size)]
         {
@@ -114,93 +153,19 @@ impl RecipeParams {
         }
         Ok(())
     }
-
-    fn optimizer_kind(&self) -> Result<OptimizerKind> {
-        let o = &self.optimizer;
-        positive("optimizer.learning_rate", o.learning_rate)?;
-        let (momentum, weight_decay) = (("momentum", o.momentum), ("weight_decay", o.weight_decay));
-        let (beta1, beta2, epsilon) = (("beta1", o.beta1), ("beta2", o.beta2), ("epsilon", o.epsilon));
-        let unused = |keys: &[(&str, Option<f64>)]| match keys.iter().find_map(|(key, value)| value.map(|v| (key, v))) {
-            Some((key, value)) => {
-                let problem = format!("the optimizer `{}` has no such number; leave it out", o.kind);
-                Err(Error::setting(format!("optimizer.{key}"), value, problem))
-            }
-            None => Ok(()),
-        };
-        let within = |(key, value): (&str, Option<f64>), default: f64, valid: fn(f64) -> bool, range: &str| {
-            let value = value.unwrap_or(default);
-            match valid(value) {
-                true => Ok(value),
-                false => Err(Error::setting(format!("optimizer.{key}"), value, format!("expected {range}"))),
-            }
-        };
-        let fraction = |x: f64| (0.0..1.0).contains(&x);
-        match o.kind.as_str() {
-            "sgd" => {
-                unused(&[beta1, beta2, epsilon])?;
-                Ok(OptimizerKind::Sgd {
-                    momentum: within(momentum, 0.0, fraction, "a number from 0 to below 1")?,
-                    weight_decay: within(weight_decay, 0.0, |x| x >= 0.0 && x.is_finite(), "a finite number, 0 or more")?,
-                })
-            }
-            "adam" => {
-                unused(&[momentum, weight_decay])?;
-                Ok(OptimizerKind::Adam {
-                    beta1: within(beta1, 0.9, fraction, "a number from 0 to below 1")?,
-                    beta2: within(beta2, 0.999, fraction, "a number from 0 to below 1")?,
-                    epsilon: within(epsilon, 1e-8, |x| x > 0.0 && x.is_finite(), "a finite number above 0")?,
-                })
-            }
-            other => Err(Error::unknown("optimizer", other, ["sgd", "adam"])),
-        }
-    }
-
-    /// The learning rate over all steps, of which an epoch has `steps_per_epoch`.
-    fn rate(&self, steps_per_epoch: u64) -> Result<Rate> {
-        let RateParams { kind, first, last, warmup_epochs, decay_epochs } = &self.optimizer.schedule;
-        let key = |name: &str| format!("optimizer.schedule.{name}");
-        let unused = |name: &str, given: bool| match given {
-            true => Err(Error::setting(key(name), "given", format!("the schedule `{kind}` has no such number; leave it out"))),
-            false => Ok(()),
-        };
-        let peak = self.optimizer.learning_rate;
-        let last_rate = last.unwrap_or(0.0);
-        let decay = u64::from(decay_epochs.unwrap_or(self.training.epochs));
-        if !(last_rate >= 0.0 && last_rate <= peak) {
-            return Err(Error::setting(key("last"), last_rate, "expected a number from 0 to learning_rate"));
-        }
-        if decay == 0 {
-            return Err(Error::setting(key("decay_epochs"), 0, "expected at least 1"));
-        }
-        if kind != "warmup_cosine" {
-            unused("first", first.is_some())?;
-            unused("warmup_epochs", warmup_epochs.is_some())?;
-        }
-        match kind.as_str() {
-            "constant" => {
-                unused("last", last.is_some())?;
-                unused("decay_epochs", decay_epochs.is_some())?;
-                Ok(Rate::Constant(peak))
-            }
-            "cosine" => Ok(Rate::Cosine { peak, last: last_rate, steps: decay * steps_per_epoch }),
-            "warmup_cosine" => {
-                let (first, warmup) = (first.unwrap_or(0.0), u64::from(warmup_epochs.unwrap_or(0)));
-                if !(first >= 0.0 && first.is_finite()) {
-                    return Err(Error::setting(key("first"), first, "expected a finite number, 0 or more"));
-                }
-                if warmup == 0 || warmup >= decay {
-                    let problem = format!("expected at least 1 and fewer than the {decay} epochs of the decay, which include it");
-                    return Err(Error::setting(key("warmup_epochs"), warmup, problem));
-                }
-                let (warmup_steps, decay_steps) = (warmup * steps_per_epoch, decay * steps_per_epoch);
-                Ok(Rate::WarmupCosine { first, peak, last: last_rate, warmup_steps, decay_steps })
-            }
-            other => Err(Error::unknown("optimizer.schedule.kind", other, ["constant", "cosine", "warmup_cosine"])),
-        }
-    }
 }
 
 impl Recipe {
+    /// The same recipe, whose later errors name the lines of its text.
+    pub(super) fn with_places(self, places: Places) -> Self {
+        Recipe { places, ..self }
+    }
+
+    /// The error with the line of the recipe's text that it is about, if it has one.
+    pub(in crate::training) fn locate(&self, error: Error) -> Error {
+        self.places.locate(error)
+    }
+
     /// Every effective value.
     pub fn params(&self) -> &RecipeParams {
         &self.params
@@ -216,7 +181,7 @@ impl Recipe {
     /// # Errors
     /// [`Error::Setting`] if the last layer is not as wide as there are classes.
     pub fn topology(&self, input: Shape, classes: usize) -> Result<Topology> {
-        let topology = Topology::new(input, self.layers.clone(), self.activation)?;
+        let topology = Topology::new(input, self.layers.of(classes), self.activation)?;
         if topology.outputs() != classes {
             let problem = format!("the data set has {classes} classes; the last layer must be \"dense {classes}\"");
             return Err(Error::setting("network.layers", format!("{:?}", self.params.network.layers), problem));
@@ -242,74 +207,36 @@ impl Recipe {
         self.params.rate(steps_per_epoch)
     }
 
+    /// The step from which on SGD has another momentum, and that momentum.
+    pub(in crate::training) fn momentum_change(&self, steps_per_epoch: u64) -> Option<(u64, f64)> {
+        self.params.momentum_change(steps_per_epoch)
+    }
+
+    /// What `[data]` asks for.
+    pub(in crate::training) fn data(&self) -> &DataSettings {
+        &self.data
+    }
+
+    /// What an epoch shuffles.
+    pub(in crate::training) fn shuffle(&self) -> Shuffle {
+        self.shuffle
+    }
+
     /// Settings that are valid but rarely meant.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 }
 
-fn inference(learning: &LearningParams) -> Result<Inference> {
-    let per_layer = |values: &OneOrEach| match values {
-        OneOrEach::One(value) => PerLayer::Uniform(*value),
-        OneOrEach::Each(values) => PerLayer::Each(values.clone()),
-    };
-    let kind = RuleKind::parse(&learning.rule)?;
-    let rule = Rule {
-        kind,
-        alpha: per_layer(&learning.alpha),
-        alpha_feedback: learning.alpha_feedback.as_ref().map(per_layer),
-        output_alpha: learning.output_alpha,
-        gain: per_layer(&learning.gain),
-        damping: damping(learning, kind)?,
-    };
-    let schedule = Schedule::parse(&learning.schedule)?;
-    if schedule == Schedule::Backward && learning.passes != 1 {
-        let problem = "the schedule `backward` is a single sweep; use `forward_backward` for more";
-        return Err(Error::setting("learning.passes", learning.passes, problem));
-    }
-    let start = Start::parse(&learning.start)?;
-    if start == Start::Continued {
-        let problem = "a training goes on to another batch, so that nothing of its inference can be continued; use `previous`";
-        return Err(Error::setting("learning.start", start.name(), problem));
-    }
-    Ok(Inference {
-        rule,
-        nudge: learning.nudge.as_deref().map_or(Ok(Nudge::default_for(kind)), Nudge::parse)?,
-        beta: learning.beta,
-        loss: Loss::parse(&learning.loss)?,
-        schedule,
-        passes: learning.passes,
-        start,
-        nudge_from_pass: learning.nudge_from_pass,
-        divide_gain: learning.divide_gain,
-        seed: 0,
+/// The value with this name; an error names the recipe's key.
+pub(super) fn named<N: Named>(key: &str, name: &str) -> Result<N> {
+    N::parse(name).map_err(|error| match error {
+        Error::Unknown { name, nearest, known, .. } => Error::Unknown { what: key.into(), name, nearest, known },
+        other => other,
     })
 }
 
-fn damping(learning: &LearningParams, kind: RuleKind) -> Result<Option<Damping>> {
-    let (given, spectral) = (&learning.damping, learning.power_iterations.is_some() || learning.damping_asymmetry.is_some());
-    match (given, kind) {
-        (Some(values), _) if !spectral => Ok(Some(Damping::Given(values.clone()))),
-        (Some(values), _) => {
-            let problem = "given coefficients exclude power_iterations and damping_asymmetry";
-            Err(Error::setting("learning.damping", format!("{values:?}"), problem))
-        }
-        (None, RuleKind::DpDamped) => Ok(Some(Damping::Spectral {
-            power: match learning.power_iterations {
-                None | Some(0) => Power::Converged,
-                Some(n) => Power::Iterations(n),
-            },
-            asymmetry: learning.damping_asymmetry.unwrap_or(false),
-        })),
-        (None, _) if spectral => {
-            let problem = format!("the rule `{}` is not damped; use `dp_damped`, or leave them out", kind.name());
-            Err(Error::setting("learning.power_iterations, damping_asymmetry", "given", problem))
-        }
-        (None, _) => Ok(None),
-    }
-}
-
-fn positive(field: &str, value: f64) -> Result<()> {
+pub(super) fn positive(field: &str, value: f64) -> Result<()> {
     match value > 0.0 && value.is_finite() {
         true => Ok(()),
         false => Err(Error::setting(field, value, "expected a finite number above 0")),
@@ -329,13 +256,26 @@ mod tests {
             ("seeds=[1,2,1]", "seeds = 1"),
             ("data.dataset=digit", "unknown data.dataset `digit`; did you mean `digits`?"),
             ("data.validation=0", "data.validation = 0"),
+            ("data.validation=1.5", "data.validation = 1.5: expected a share above 0 and below 1, or how many"),
+            ("data.split=last", "data.split = last: digits has no test set of its own"),
+            ("data.split=first", "unknown data.split `first`"),
+            ("data.normalization=units", "unknown data.normalization `units`; did you mean `unit`?"),
+            ("data.augment=flip", "unknown data.augment `flip`"),
+            ("data.limit_train=0", "data.limit_train = 0"),
+            ("network.architecture=mlpp", "unknown network.architecture `mlpp`; did you mean `mlp`?"),
+            ("learning.multistep=0", "learning.multistep = 0"),
+            ("learning.multistep=1001", "learning.multistep = 1001"),
+            ("learning.input_perturbation=-1", "learning.input_perturbation = -1"),
+            ("learning.pool_routing=minus", "unknown learning.pool_routing `minus`"),
+            ("optimizer.momentum_after_warmup=0.5", "optimizer.momentum_after_warmup = 0.5: there is no warm-up"),
+            ("training.shuffle=sample", "unknown training.shuffle `sample`; did you mean `samples`?"),
             ("data.test=0.9", "data.validation + data.test"),
             ("network.layers=[]", "network.layers = []"),
             ("network.layers=['conv 3']", "network.layers[0]"),
             ("network.layers=['dense 0']", "network.layers[0]"),
-            ("network.activation=rleu", "unknown activation `rleu`; did you mean `relu`?"),
-            ("network.initializer=xavier", "unknown initializer"),
-            ("learning.rule=dpt", "unknown rule"),
+            ("network.activation=rleu", "unknown network.activation `rleu`; did you mean `relu`?"),
+            ("network.initializer=xavier", "unknown network.initializer"),
+            ("learning.rule=dpt", "unknown learning.rule"),
             ("learning.alpha=2", "learning.alpha = 2"),
             ("learning.alpha=[0.5]", "learning.alpha = [0.5]"),
             ("learning.beta=-1", "learning.beta = -1"),
@@ -343,7 +283,7 @@ mod tests {
             ("learning.start=continued", "learning.start = continued"),
             ("learning.power_iterations=3", "learning.power_iterations"),
             ("learning.power_iterations=0", "learning.power_iterations"),
-            ("optimizer.kind=adamm", "unknown optimizer `adamm`; did you mean `adam`?"),
+            ("optimizer.kind=adamm", "unknown optimizer.kind `adamm`; did you mean `adam`?"),
             ("optimizer.learning_rate=0", "optimizer.learning_rate = 0"),
             ("optimizer.momentum=1", "optimizer.momentum = 1"),
             ("optimizer.epsilon=1", "optimizer.epsilon = 1"),
@@ -358,6 +298,28 @@ mod tests {
             let error = params.check().expect_err(assignment).to_string();
             assert!(error.starts_with(expected), "{assignment}: {error}");
         }
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused() {
+        for (recipe, sets, expected) in [
+            ("mnist", &["data.test=0.2"][..], "data.test = 0.2: mnist has a test set of its own"),
+            ("mnist", &["network={architecture='mlp',layers=['dense 10']}"], "network.architecture = mlp: it excludes"),
+            ("digits", &["learning.rule=backprop", "learning.multistep=2"], "learning.multistep = 2: backpropagation has"),
+            ("mnist", &["optimizer.kind=adam", "optimizer.momentum=0.5"], "optimizer.momentum = 0.5: the optimizer `adam`"),
+        ] {
+            let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
+            let error = RecipeParams::load(recipe, &sets).unwrap().check().unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{sets:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn momentum_changes_where_the_warm_up_ends() {
+        let sets = ["optimizer.momentum_after_warmup=0.95".to_string()];
+        let recipe = RecipeParams::load("mnist-sgd", &sets).unwrap().check().unwrap();
+        assert_eq!(recipe.momentum_change(1000), Some((2000, 0.95)));
+        assert_eq!(RecipeParams::load("mnist-sgd", &[]).unwrap().check().unwrap().momentum_change(1000), None);
     }
 
     /// Two draws a pass over three layers miss the output for some seeds: each seed must be checked, not the first alone.
@@ -384,7 +346,8 @@ mod tests {
         for (more, expected) in [
             ("[learning]\nrule='dp'", &["nudge = \"linearised_live\"", "momentum = 0.0", "weight_decay = 0.0"][..]),
             ("[learning]\nrule='dp_damped'", &["power_iterations = 0", "damping_asymmetry = false"]),
-            ("[optimizer]\nkind='adam'", &["beta1 = 0.9", "beta2 = 0.999", "epsilon = "]),
+            ("[optimizer]\nkind='adam'", &["beta1 = 0.9", "beta2 = 0.999", "epsilon = ", "test = 0.2", "split = \"stratified\""]),
+            ("[optimizer]\nkind='adamw'", &["beta1 = 0.9", "beta2 = 0.999", "epsilon = ", "weight_decay = 0.0001"]),
             ("[optimizer.schedule]\nkind='cosine'", &["last = 0.0", "decay_epochs = 20"]),
             ("[optimizer.schedule]\nkind='warmup_cosine'\nwarmup_epochs=2", &["first = 0.0", "warmup_epochs = 2"]),
         ] {

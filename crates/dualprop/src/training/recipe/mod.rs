@@ -3,12 +3,17 @@
 //! Text becomes [`RecipeParams`] (every value, typed or default, exactly as written down in a run directory), which
 //! [`RecipeParams::check`] turns into a [`Recipe`]; only a checked recipe can train.
 
+mod built_in;
 mod check;
+mod data;
+mod keys;
+mod learning;
+mod optimizer;
 mod params;
+mod places;
 mod text;
 
+pub use built_in::{BUILT_IN, BuiltIn};
 pub use check::Recipe;
+pub(super) use data::{DataSettings, Validate};
 pub use params::RecipeParams;
-
-/// The recipes that come with the library: name and text.
-pub const BUILT_IN: &[(&str, &str)] = &[("digits", include_str!("../../../recipes/digits.toml"))];

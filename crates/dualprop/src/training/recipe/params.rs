@@ -32,19 +32,35 @@ pub struct RecipeParams {
 pub struct DataParams {
     /// The data set's name.
     pub dataset: String,
-    /// The share of samples held out for validation.
+    /// The training samples held out for validation: a share if below 1, else how many.
     #[serde(default = "fifth")]
     pub validation: f64,
-    /// The share of samples held out for the test.
-    #[serde(default = "fifth")]
-    pub test: f64,
+    /// The share of samples held out for the test, of a data set without a test part of its own; left out: a fifth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<f64>,
+    /// Which samples validate: `stratified` (drawn by the seed, every class alike) or `last`.
+    #[serde(default = "stratified")]
+    pub split: String,
+    /// How pixels become inputs: `unit` (0 to 1) or `standardize`.
+    #[serde(default = "unit")]
+    pub normalization: String,
+    /// How training samples vary from epoch to epoch: `none`, `crop` or `crop_flip`.
+    #[serde(default = "none")]
+    pub augment: String,
+    /// How many training samples are used, the first ones of those that do not validate; left out: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_train: Option<usize>,
 }
 
 /// `[network]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkParams {
+    /// A network by name; excludes `layers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// `"dense N"` for each layer; the last is the output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<String>,
     /// f of the hidden layers.
     #[serde(default = "relu")]
@@ -55,6 +71,9 @@ pub struct NetworkParams {
     /// How biases start.
     #[serde(default = "zero")]
     pub bias_initializer: String,
+    /// A model file whose parameters the training starts from; left out: they are drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// A number for all layers, or one for each.
@@ -107,6 +126,12 @@ pub struct LearningParams {
     pub passes: usize,
     /// Where the states start.
     pub start: String,
+    /// Where the feedback through a max pool is linearised, `mean` or `plus`; dense layers have the same states under both.
+    pub pool_routing: String,
+    /// Weight updates per batch; the second and later ones follow inferences that go on from the states of the one before.
+    pub multistep: usize,
+    /// ε: every input is x + ε ∇ₓℓ(x) instead of x, as in input-adversarial training; 0: x itself.
+    pub input_perturbation: f64,
     /// The loss's name.
     pub loss: String,
 }
@@ -129,6 +154,9 @@ impl Default for LearningParams {
             schedule: "forward_backward".into(),
             passes: 1,
             start: "forward".into(),
+            pool_routing: "mean".into(),
+            multistep: 1,
+            input_perturbation: 0.0,
             loss: "cross_entropy".into(),
         }
     }
@@ -138,14 +166,17 @@ impl Default for LearningParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerParams {
-    /// `sgd` or `adam`.
+    /// `sgd`, `adam` or `adamw`.
     pub kind: String,
     /// The largest learning rate.
     pub learning_rate: f64,
     /// μ of SGD; left out: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub momentum: Option<f64>,
-    /// λ of SGD, added to the gradient of kernels and biases; left out: 0.
+    /// μ of SGD from the end of the warm-up on; left out: the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub momentum_after_warmup: Option<f64>,
+    /// λ, on kernels and biases: SGD adds it to the gradient, AdamW to the update; left out: 0 (AdamW: 1e-4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
     /// The decay of Adam's first moment; left out: 0.9.
@@ -167,6 +198,7 @@ impl Default for OptimizerParams {
             kind: "sgd".into(),
             learning_rate: 0.05,
             momentum: None,
+            momentum_after_warmup: None,
             weight_decay: None,
             beta1: None,
             beta2: None,
@@ -214,11 +246,22 @@ pub struct TrainingParams {
     pub threads: usize,
     /// Steps between two measurements of the angle to backpropagation; 0: never.
     pub alignment_every: u64,
+    /// What an epoch shuffles: its `samples`, or the order of the same `batches`.
+    pub shuffle: String,
+    /// Steps between two checkpoints within an epoch; 0: only at the end of each. Never changes a result.
+    pub checkpoint_every: u64,
 }
 
 impl Default for TrainingParams {
     fn default() -> Self {
-        TrainingParams { epochs: 20, batch_size: 50, threads: 0, alignment_every: 100 }
+        TrainingParams {
+            epochs: 20,
+            batch_size: 50,
+            threads: 0,
+            alignment_every: 100,
+            shuffle: "samples".into(),
+            checkpoint_every: 0,
+        }
     }
 }
 
@@ -227,6 +270,15 @@ fn one_seed() -> Vec<u64> {
 }
 fn fifth() -> f64 {
     0.2
+}
+fn stratified() -> String {
+    "stratified".into()
+}
+fn unit() -> String {
+    "unit".into()
+}
+fn none() -> String {
+    "none".into()
 }
 fn relu() -> String {
     "relu".into()

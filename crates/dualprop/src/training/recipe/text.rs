@@ -2,52 +2,65 @@
 
 use std::path::Path;
 
+use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::{BUILT_IN, RecipeParams};
+use super::places::{Places, line_of};
+use super::{BUILT_IN, Recipe, RecipeParams, keys};
 use crate::base::{Error, Result, file};
 
 /// The largest recipe file; a real one has a thousandth of it.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What belongs to a kind, and means nothing, or is an error, under another: choosing another kind by an override drops it.
-const BELONGS_TO: [(&str, &[&str]); 3] = [
-    ("optimizer.kind", &["momentum", "weight_decay", "beta1", "beta2", "epsilon"]),
+/// What means nothing, or is an error, beside another value of this key: choosing one by an override drops it.
+const BELONGS_TO: [(&str, &[&str]); 6] = [
+    ("data.dataset", &["test"]),
+    ("network.architecture", &["layers"]),
+    ("network.layers", &["architecture"]),
+    ("optimizer.kind", &["momentum", "momentum_after_warmup", "weight_decay", "beta1", "beta2", "epsilon"]),
     ("optimizer.schedule.kind", &["first", "last", "warmup_epochs", "decay_epochs"]),
     ("learning.rule", &["alpha_feedback", "damping", "power_iterations", "damping_asymmetry"]),
 ];
 
-impl RecipeParams {
+impl Recipe {
     /// The recipe that comes with the library under this name, or else the one in the file of this path, with these
-    /// `key=value` overrides.
+    /// `key=value` overrides; checked.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is neither; [`Error::Read`], [`Error::Malformed`] or [`Error::Unknown`] for a file
-    /// that cannot be read, is no TOML, has a key or a value that no recipe has; the same for the overrides.
+    /// As [`RecipeParams::load`] and [`RecipeParams::check`], with the line of the file that is wrong.
     pub fn load(name_or_path: &str, overrides: &[String]) -> Result<Self> {
-        let built_in = BUILT_IN.iter().find(|(name, _)| *name == name_or_path);
-        let path = Path::new(name_or_path);
-        let text = match built_in {
-            Some((_, text)) => text.to_string(),
-            None if path.exists() || path.extension().is_some() || path.components().count() > 1 => {
-                file::read_text(path, MOST_BYTES)?
-            }
-            None => return Err(Error::unknown("recipe", name_or_path, BUILT_IN.iter().map(|(name, _)| *name))),
-        };
-        RecipeParams::parse(&text, name_or_path, overrides)
+        let (text, origin) = text_of(name_or_path)?;
+        Recipe::parse(&text, &origin, overrides)
     }
 
     /// The recipe in this text; `origin` names it in messages.
     ///
     /// # Errors
+    /// As [`Recipe::load`].
+    pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
+        let (params, places) = parse(text, origin, overrides)?;
+        let checked = params.check().map_err(|error| places.locate(error))?;
+        Ok(checked.with_places(places))
+    }
+}
+
+impl RecipeParams {
+    /// The values of the recipe of this name or path, with these overrides, not yet held against each other.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a name that is neither; [`Error::Read`], [`Error::Malformed`] or [`Error::Unknown`] for a file
+    /// that cannot be read, is no TOML, has a key or a value that no recipe has; the same for the overrides.
+    pub fn load(name_or_path: &str, overrides: &[String]) -> Result<Self> {
+        let (text, origin) = text_of(name_or_path)?;
+        RecipeParams::parse(&text, &origin, overrides)
+    }
+
+    /// The values of the recipe in this text; `origin` names it in messages.
+    ///
+    /// # Errors
     /// As [`RecipeParams::load`].
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
-        let mut table: Table = text.parse().map_err(|error| Error::malformed(origin, format!("no valid TOML: {error}")))?;
-        for assignment in overrides {
-            set(&mut table, assignment)?;
-        }
-        check_keys(&table, &all_keys()?, "")?;
-        table.try_into().map_err(|error: toml::de::Error| Error::malformed(origin, error.to_string().trim().replace('\n', " ")))
+        parse(text, origin, overrides).map(|(params, _)| params)
     }
 
     /// The recipe as TOML, every effective value written out.
@@ -59,11 +72,39 @@ impl RecipeParams {
     }
 }
 
+/// The text of a recipe, and what to call it in messages.
+fn text_of(name_or_path: &str) -> Result<(String, String)> {
+    if let Some(built_in) = BUILT_IN.iter().find(|built_in| built_in.name == name_or_path) {
+        return Ok((built_in.text.into(), format!("built-in recipe {name_or_path}")));
+    }
+    let path = Path::new(name_or_path);
+    if path.exists() || path.extension().is_some() || path.components().count() > 1 {
+        return Ok((file::read_text(path, MOST_BYTES)?, name_or_path.into()));
+    }
+    Err(Error::unknown("recipe", name_or_path, BUILT_IN.iter().map(|built_in| built_in.name)))
+}
+
+fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<(RecipeParams, Places)> {
+    let flaw = |error: toml::de::Error| {
+        let line = error.span().map_or(String::new(), |span| format!("line {}: ", line_of(text, span.start)));
+        Error::malformed(origin, format!("no valid TOML: {line}{}", error.message().trim().replace('\n', " ")))
+    };
+    let mut places = Places::of(DeTable::parse(text).map_err(flaw)?.get_ref(), text, origin);
+    let mut table: Table = text.parse().map_err(flaw)?;
+    for assignment in overrides {
+        set(&mut table, &mut places, assignment)?;
+    }
+    keys::check(&table, &places)?;
+    let params = table.try_into().map_err(|error: toml::de::Error| Error::malformed(origin, error.message().to_string()))?;
+    Ok((params, places))
+}
+
 /// Carries out `key.key=value`; a value that is no TOML is taken as a string, so that `rule=dp` needs no quotes.
-fn set(table: &mut Table, assignment: &str) -> Result<()> {
+fn set(table: &mut Table, places: &mut Places, assignment: &str) -> Result<()> {
     let Some((path, text)) = assignment.split_once('=') else {
         return Err(Error::setting("--set", assignment, "expected key=value, such as learning.alpha=0.5"));
     };
+    let path = path.trim();
     let parsed: std::result::Result<Table, _> = format!("value = {text}").parse();
     let value = match parsed {
         Ok(table) if table.len() > 1 => {
@@ -73,7 +114,7 @@ fn set(table: &mut Table, assignment: &str) -> Result<()> {
         Err(_) => None,
     };
     let value = value.unwrap_or_else(|| Value::String(text.trim().into()));
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let mut keys: Vec<&str> = path.split('.').collect();
     let last = keys.pop().unwrap_or_default();
     let mut place = table;
     for key in keys {
@@ -84,94 +125,12 @@ fn set(table: &mut Table, assignment: &str) -> Result<()> {
         };
     }
     let changed = place.get(last) != Some(&value);
-    if let Some((_, keys)) = BELONGS_TO.iter().find(|(kind, _)| changed && *kind == path.trim()) {
+    if let Some((_, keys)) = BELONGS_TO.iter().find(|(kind, _)| changed && *kind == path) {
         keys.iter().for_each(|key| drop(place.remove(*key)));
     }
     place.insert(last.to_string(), value);
+    places.forget(path);
     Ok(())
-}
-
-/// A recipe with every key that there is: what `check_keys` compares with.
-fn all_keys() -> Result<Table> {
-    let text = "
-        name = ''
-        seeds = [0]
-        [data]
-        dataset = ''
-        [network]
-        layers = ['']
-        [learning]
-        alpha_feedback = 0.0
-        output_alpha = 0.0
-        damping = [0.0]
-        power_iterations = 0
-        damping_asymmetry = false
-        nudge = ''
-        [optimizer]
-        momentum = 0.0
-        weight_decay = 0.0
-        beta1 = 0.0
-        beta2 = 0.0
-        epsilon = 0.0
-        [optimizer.schedule]
-        first = 0.0
-        last = 0.0
-        warmup_epochs = 0
-        decay_epochs = 0
-        ";
-    let malformed = |problem: String| Error::malformed("the list of recipe keys", problem);
-    let params: RecipeParams = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
-    Table::try_from(params).map_err(|error| malformed(error.to_string()))
-}
-
-/// Every key of `found` must be one of `known`, section by section.
-fn check_keys(found: &Table, known: &Table, section: &str) -> Result<()> {
-    for (key, value) in found {
-        match (known.get(key), value) {
-            (None, _) => {
-                let place = if section.is_empty() { "key of a recipe".to_string() } else { format!("key of [{section}]") };
-                return Err(Error::unknown(place, key, known.keys().map(String::as_str)));
-            }
-            (Some(Value::Table(known)), Value::Table(found)) => {
-                let section = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
-                check_keys(found, known, &section)?;
-            }
-            (Some(known), found) => check_kind(key, known, found, section)?,
-        }
-    }
-    Ok(())
-}
-
-/// A value must be of the kind that its key has in `all_keys`.
-fn check_kind(key: &str, known: &Value, found: &Value, section: &str) -> Result<()> {
-    let fits = |known: &Value, found: &Value| match (known, found) {
-        (Value::Float(_), Value::Integer(_)) => true,
-        // No key counts below 0.
-        (Value::Integer(_), Value::Integer(found)) => *found >= 0,
-        _ => known.same_type(found),
-    };
-    let of_each_layer = ["alpha", "alpha_feedback", "gain"].contains(&key);
-    let right = match (known, found) {
-        (Value::Array(known), Value::Array(found)) => found.iter().all(|found| fits(&known[0], found)),
-        (Value::Float(_), Value::Array(found)) if of_each_layer => found.iter().all(|found| fits(known, found)),
-        _ => fits(known, found),
-    };
-    if right {
-        return Ok(());
-    }
-    let expected = match known {
-        Value::Float(_) if of_each_layer => "expected a number, or a list with one for each hidden layer",
-        Value::Float(_) => "expected a number",
-        Value::Integer(_) => "expected a whole number, 0 or more",
-        Value::Boolean(_) => "expected true or false",
-        Value::Array(known) if known[0].is_str() => "expected a list of texts, such as [\"dense 128\", \"dense 10\"]",
-        Value::Array(known) if known[0].is_integer() => "expected a list of whole numbers, such as [0, 1, 2]",
-        Value::Array(_) => "expected a list of numbers",
-        Value::Table(_) => "expected a section with keys of its own",
-        _ => "expected a text",
-    };
-    let field = if section.is_empty() { key.to_string() } else { format!("{section}.{key}") };
-    Err(Error::setting(field, found, expected))
 }
 
 #[cfg(test)]
@@ -180,13 +139,42 @@ mod tests {
 
     #[test]
     fn built_in_recipes_are_valid_and_survive_being_written_and_read() {
-        for (name, _) in BUILT_IN {
-            let params = RecipeParams::load(name, &[]).unwrap();
-            assert_eq!(&params.name, name);
+        for built_in in BUILT_IN {
+            let params = RecipeParams::load(built_in.name, &[]).unwrap();
+            assert_eq!(params.name, built_in.name);
             let again = RecipeParams::parse(&params.to_toml().unwrap(), "again", &[]).unwrap();
             assert_eq!(again, params);
-            params.check().unwrap();
+            // Also what is written down after the check.
+            let checked = params.check().unwrap();
+            let text = checked.params().to_toml().unwrap();
+            assert_eq!(Recipe::parse(&text, "again", &[]).unwrap().params(), checked.params());
         }
+    }
+
+    #[test]
+    fn errors_name_the_line_of_the_file() {
+        let text = "name = 'x'\n\n[data]\ndataset = 'mnist'\n\n[network]\nlayers = [\n  'dense 5',\n  'dnse 10',\n]\n";
+        let error = |text: &str| Recipe::parse(text, "my.toml", &[]).unwrap_err().to_string();
+        assert!(error(text).starts_with("my.toml:7: network.layers[1] = \"dnse 10\""), "{}", error(text));
+        for (more, expected) in [
+            ("activation = 'rleu'\n", "my.toml:11: unknown network.activation `rleu`; did you mean `relu`?"),
+            ("[learning]\nbeta = -1\n", "my.toml:12: learning.beta = -1"),
+            ("[learning]\nbeta = 'x'\n", "my.toml:12: learning.beta = \"x\": expected a number"),
+            ("[learning]\nalhpa = 1\n", "my.toml:12: unknown key of [learning] `alhpa`; did you mean `alpha`?"),
+            (
+                "[optimizer.schedule]\nkind = 'cosin'\n",
+                "my.toml:12: unknown optimizer.schedule.kind `cosin`; did you mean `cosine`?",
+            ),
+            ("[learning]\nbeta = \n", "my.toml: no valid TOML: line 12: "),
+        ] {
+            let error = error(&(text.replace("dnse", "dense") + more));
+            assert!(error.starts_with(expected), "{expected}: {error}");
+        }
+        // A value that comes from an override stands in no line.
+        let error = Recipe::parse(text, "my.toml", &["network.layers=['dense']".into()]).unwrap_err().to_string();
+        assert!(error.starts_with("network.layers[0]"), "{error}");
+        let error = Recipe::load("mnist", &["learning.rule=dpt".into()]).unwrap_err().to_string();
+        assert!(error.starts_with("unknown learning.rule `dpt`"), "{error}");
     }
 
     #[test]
@@ -210,6 +198,7 @@ mod tests {
         assert!(message(&["learning.alpha"], "digits").contains("expected key=value"));
         assert!(message(&["seeds.x=1"], "digits").contains("is a value, not a section"));
         assert!(message(&[], "digit").contains("did you mean `digits`?"));
+        assert!(message(&[], "mnist-sdg").contains("did you mean `mnist-sgd`?"));
         assert!(message(&[], "missing.toml").starts_with("missing.toml: cannot be read"));
     }
 
@@ -245,5 +234,8 @@ mod tests {
         assert_eq!((adam.optimizer.momentum, adam.optimizer.beta1, adam.optimizer.schedule.last), (None, Some(0.8), None));
         adam.check().unwrap();
         assert_eq!(load(&["optimizer.kind=sgd"]).optimizer.momentum, Some(0.9));
+        let named = load(&["network.architecture=mlp", "data.dataset=mnist"]);
+        assert!(named.network.layers.is_empty() && named.data.test.is_none());
+        assert_eq!(RecipeParams::load("mnist", &["network.layers=['dense 10']".into()]).unwrap().network.architecture, None);
     }
 }

@@ -1,0 +1,50 @@
+//! How much the layers of a network can stretch what passes through them.
+
+use crate::base::Real;
+use crate::compute::spectral::{Power, product_norm, spectral_norm};
+use crate::network::{Parameters, Topology};
+
+/// The norms of a network's linear maps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperatorNorms {
+    /// γ_k = ‖W_k‖₂ of the map into each layer k = 1..L.
+    pub gammas: Vec<f64>,
+    /// L_k = max(0, (γ_{k+1}² − 1)/2), with which damped dual propagation would hold back each hidden layer k = 1..L−1
+    /// (PAPER 1.6); the rule's own factor |1−2α| is not in it.
+    pub dampings: Vec<f64>,
+    /// ‖W_L … W_1‖₂, the Lipschitz constant of the network without its activations; none where it is not defined: it is of
+    /// networks of dense layers.
+    pub product: Option<f64>,
+}
+
+/// Measures the kernels as they are now, each norm to about 1e-13.
+pub fn operator_norms<T: Real>(topology: &Topology, parameters: &Parameters<T>) -> OperatorNorms {
+    let kernels: Vec<_> = (1..=topology.depth()).map(|k| parameters.get(topology.kernel(k))).collect();
+    let gammas: Vec<f64> = kernels.iter().map(|kernel| spectral_norm(kernel, Power::Converged)).collect();
+    let dampings = gammas.iter().skip(1).map(|gamma| ((gamma * gamma - 1.0) / 2.0).max(0.0)).collect();
+    OperatorNorms { gammas, dampings, product: Some(product_norm(&kernels)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::{Activation, Tensor};
+    use crate::network::Shape;
+
+    #[test]
+    fn diagonal_kernels_have_their_largest_entries_as_norms() {
+        let topology = Topology::mlp(Shape::flat(2), &[2, 2], Activation::Relu).unwrap();
+        let parameters = Parameters::collect(&topology, |name| match name {
+            "kernel.0" => Tensor::new(&[2, 2], vec![3.0, 0.0, 0.0, -0.5]),
+            "kernel.1" => Tensor::new(&[2, 2], vec![0.25, 0.0, 0.0, 2.0]),
+            _ => Tensor::new(&[2], vec![9.0; 2]),
+        });
+        let norms = operator_norms::<f64>(&topology, &parameters.unwrap());
+        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found}, expected {expected}");
+        close(norms.gammas[0], 3.0);
+        close(norms.gammas[1], 2.0);
+        close(norms.dampings[0], 1.5);
+        close(norms.product.unwrap(), 1.0);
+        assert_eq!((norms.gammas.len(), norms.dampings.len()), (2, 1));
+    }
+}

@@ -1,0 +1,116 @@
+//! The gradient with respect to the input, which no weight needs but input-adversarial training does.
+
+use crate::base::{Real, Result};
+use crate::compute::{BufferId, Cpu, Op, Pool, Program};
+use crate::network::{Parameters, Topology};
+
+use super::Engine;
+
+/// ∂ℓ/∂x of every sample, from the states that an engine has settled.
+pub struct InputGradient<T> {
+    device: Cpu<T>,
+    gradient: Vec<T>,
+}
+
+const DIFFERENCE: BufferId = BufferId(0);
+const FEEDBACK: BufferId = BufferId(1);
+
+impl<T: Real> InputGradient<T> {
+    /// Reserves memory for batches of up to `capacity` samples.
+    pub fn new(topology: &Topology, capacity: usize, pool: &Pool) -> Self {
+        let program = Program {
+            buffers: vec![topology.state(1).neurons(), topology.input().neurons()],
+            parameters: topology.parameters().into_iter().map(|(_, shape)| shape).collect(),
+            scalars: 0,
+            ops: vec![Op::Adjoint { kernel: topology.kernel(1), input: DIFFERENCE, output: FEEDBACK }],
+        };
+        InputGradient { device: Cpu::new(program, capacity, pool.clone()), gradient: vec![] }
+    }
+
+    /// ∂ℓ/∂x = −1/(β Π g) W_0ᵀ Δ_1, [n, H, W, C], per sample and not a batch mean, of the engine's last batch. By
+    /// backpropagation that is the gradient of the loss; by a dual propagation it becomes so as β → 0.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for a batch beyond the capacity; [`crate::Error::Shape`] for parameters of another network.
+    pub fn of(&mut self, engine: &Engine<T>, parameters: &Parameters<T>) -> Result<&[T]> {
+        self.device.set_samples(engine.samples())?;
+        self.device.buffer_mut(DIFFERENCE).copy_from_slice(engine.difference(1));
+        self.device.execute(0..1, parameters.tensors())?;
+        let inference = engine.inference();
+        let gain = if inference.divide_gain { inference.rule.gain_product(1, engine.topology().depth()) } else { 1.0 };
+        let scale = T::from_f64(-1.0 / (inference.beta * gain));
+        self.gradient.clear();
+        self.gradient.extend(self.device.buffer(FEEDBACK).iter().map(|&feedback| scale * feedback));
+        Ok(&self.gradient)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::{Purpose, Random};
+    use crate::compute::{Activation, Loss};
+    use crate::inference::{Inference, Plan, PlanOptions, Rule};
+    use crate::network::{BiasInitializer, Initializer, Shape, initialize};
+
+    const OUTPUTS: usize = 3;
+
+    struct Net {
+        parameters: Parameters<f64>,
+        topology: Topology,
+        x: Vec<f64>,
+        y: Vec<f64>,
+    }
+
+    fn net() -> Net {
+        let topology = Topology::mlp(Shape::flat(4), &[6, OUTPUTS], Activation::Tanh).unwrap();
+        let mut random = Random::new(2, Purpose::Synthetic, 0, 0);
+        let x = (0..2 * 4).map(|_| random.normal()).collect();
+        let y = vec![0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+        let parameters = initialize(&topology, Initializer::LecunNormal, BiasInitializer::Normal, 1);
+        Net { parameters, topology, x, y }
+    }
+
+    fn engine(net: &Net, inference: &Inference) -> Engine<f64> {
+        let plan = Plan::compile(&net.topology, inference, PlanOptions::default()).unwrap();
+        let mut engine = Engine::new(plan, 2, &Pool::new(1).unwrap()).unwrap();
+        engine.infer(&net.parameters, &net.x, &net.y).unwrap();
+        engine
+    }
+
+    fn gradient(net: &Net, inference: &Inference) -> Vec<f64> {
+        let mut gradient = InputGradient::new(&net.topology, 2, &Pool::new(1).unwrap());
+        gradient.of(&engine(net, inference), &net.parameters).unwrap().to_vec()
+    }
+
+    #[test]
+    fn backpropagation_gives_the_derivative_of_each_samples_loss() {
+        for loss in [Loss::CrossEntropy, Loss::HalfSquaredError] {
+            let (net, h) = (net(), 1e-6);
+            let backprop = gradient(&net, &Inference::new(Rule::backprop(), 0.25, loss));
+            for (i, backprop) in backprop.into_iter().enumerate() {
+                // The mean loss of two samples, of which one depends on this input.
+                let summed = |h: f64| {
+                    let mut moved = Net { x: net.x.clone(), y: net.y.clone(), ..self::net() };
+                    moved.x[i] += h;
+                    2.0 * engine(&moved, &Inference::new(Rule::backprop(), 0.25, loss)).loss()
+                };
+                let expected = (summed(h) - summed(-h)) / (2.0 * h);
+                assert!((backprop - expected).abs() < 1e-8, "{loss:?} {i}: {backprop}, expected {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn dual_propagation_converges_to_it() {
+        let net = net();
+        let backprop = gradient(&net, &Inference::new(Rule::backprop(), 1.0, Loss::CrossEntropy));
+        let error = |beta| {
+            let found = gradient(&net, &Inference::new(Rule::dp_transpose(0.5), beta, Loss::CrossEntropy));
+            found.iter().zip(&backprop).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+        };
+        // α = ½ is of second order in β.
+        let (coarse, fine) = (error(1e-2), error(1e-3));
+        assert!(coarse > 0.0 && fine < 0.02 * coarse, "{coarse} {fine}");
+    }
+}

@@ -1,0 +1,39 @@
+//! One batch through everything, to find out in a second what a training would find out in an hour.
+
+use std::fs;
+use std::ops::ControlFlow;
+
+use crate::base::{Error, Result};
+use crate::compute::Pool;
+use crate::data::Folders;
+
+use super::{Destination, Evaluation, Recipe, RecipeParams, RunDirectory, Trainer};
+
+/// What one batch did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DryRun {
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// On the first validation samples, after the weight update.
+    pub validation: Evaluation,
+    /// The size of a checkpoint.
+    pub checkpoint_bytes: u64,
+}
+
+/// Reads the data, settles, measures and learns one batch, evaluates some validation samples, writes a checkpoint and reads
+/// it again: with the recipe's first seed, in a temporary folder that is removed. The test samples are not looked at.
+///
+/// # Errors
+/// Whatever would end the training.
+pub fn dry_run(recipe: &Recipe, folders: &Folders) -> Result<DryRun> {
+    let mut params: RecipeParams = recipe.params().clone();
+    params.training.alignment_every = params.training.alignment_every.min(1);
+    let measured = params.clone().check()?;
+    let pool = Pool::new(params.training.threads)?;
+    let mut trainer = Trainer::new(&measured, folders, params.seeds[0], &pool).map_err(|error| recipe.locate(error))?;
+    let root = std::env::temp_dir().join(format!("dualprop-dry-run-{}", std::process::id()));
+    let directory = RunDirectory::create(&Destination::below(&root), &params, pool.threads())?;
+    let done = trainer.try_one_batch(&directory, &mut |_| ControlFlow::Continue(()));
+    let removed = fs::remove_dir_all(&root).map_err(|source| Error::Write { path: root, source });
+    done.and_then(|done| removed.map(|()| done))
+}

@@ -1,0 +1,60 @@
+//! The recipes that come with the library.
+
+/// A recipe that comes with the library.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn {
+    /// What `dualprop train` calls it.
+    pub name: &'static str,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// How long one seed takes on two cores of a desktop or server.
+    pub time: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// Every built-in recipe, in the order in which they are listed.
+pub const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn {
+        name: "digits",
+        purpose: "the main job: the embedded 8 x 8 digits by one backward sweep of DP-transpose",
+        time: "1 s",
+        text: include_str!("../../../recipes/digits.toml"),
+    },
+    BuiltIn {
+        name: "mnist",
+        purpose: "the paper's MLP experiment (section 6.1) on MNIST by DP-transpose; choose learning.alpha",
+        time: "2 min",
+        text: include_str!("../../../recipes/mnist.toml"),
+    },
+    BuiltIn {
+        name: "fashion-mnist",
+        purpose: "the same on Fashion-MNIST",
+        time: "2 min",
+        text: include_str!("../../../recipes/fashion-mnist.toml"),
+    },
+    BuiltIn {
+        name: "mnist-mixed",
+        purpose: "the paper's mixed DP: alpha at the output only, 1/2 inside, proximal nudge",
+        time: "3 min",
+        text: include_str!("../../../recipes/mnist-mixed.toml"),
+    },
+    BuiltIn {
+        name: "mnist-damped",
+        purpose: "the paper's damped DP: DP at any alpha, each compartment held back by a proximal term, 15 rounds",
+        time: "8 min",
+        text: include_str!("../../../recipes/mnist-damped.toml"),
+    },
+    BuiltIn {
+        name: "mnist-adversarial",
+        purpose: "the paper's baseline: input-adversarial training, backpropagation on x + 1/2 of its gradient",
+        time: "2 min",
+        text: include_str!("../../../recipes/mnist-adversarial.toml"),
+    },
+    BuiltIn {
+        name: "mnist-sgd",
+        purpose: "MNIST by DP-transpose with cross-entropy and SGD, as the paper trains its convolutional networks",
+        time: "1 min",
+        text: include_str!("../../../recipes/mnist-sgd.toml"),
+    },
+];

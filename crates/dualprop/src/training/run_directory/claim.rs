@@ -1,0 +1,73 @@
+//! How a run gets a folder of its own.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::base::{Error, Result, file};
+
+use super::{CHECKPOINTS, FILES, RECIPE};
+
+/// `root/name`, or where that exists `name-2`, `name-3` …
+pub(super) fn claim_next(root: &Path, name: &str) -> Result<PathBuf> {
+    file::create_folder(root)?;
+    let mut path = root.join(name);
+    let mut number = 1u64;
+    // Creating the folder is what claims the name, so that two processes never share one.
+    while !claimed(&path)? {
+        number += 1;
+        path = root.join(format!("{name}-{number}"));
+    }
+    Ok(path)
+}
+
+/// `root/name`, which must be new; with `force` an earlier run of that name is put aside, and where it is comes second.
+pub(super) fn claim(root: &Path, name: &str, force: bool) -> Result<(PathBuf, Option<PathBuf>)> {
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) || name.contains(char::is_control) {
+        return Err(Error::setting("--name", format!("{name:?}"), "expected a plain folder name"));
+    }
+    file::create_folder(root)?;
+    let path = root.join(name);
+    if claimed(&path)? {
+        return Ok((path, None));
+    }
+    if !force {
+        return Err(Error::Exists { path });
+    }
+    check_is_run(&path)?;
+    let aside = claim_next(root, &format!("{name}.replaced"))?;
+    // A folder may be renamed onto an empty one, which is what claims the name.
+    let moved = fs::rename(&path, &aside).and_then(|()| fs::create_dir(&path));
+    moved.map_err(|source| Error::Write { path: path.clone(), source })?;
+    Ok((path, Some(aside)))
+}
+
+/// That a folder holds a run and nothing else, since all of it would be removed.
+fn check_is_run(path: &Path) -> Result<()> {
+    let refuse = |problem: String| Err(Error::malformed(path, problem + "; --force replaces nothing but runs"));
+    if !path.join(RECIPE).is_file() {
+        return refuse("it has no recipe.toml".into());
+    }
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    for entry in entries.map_err(|source| Error::Read { path: path.into(), source })? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_seed = name.strip_prefix("seed-").is_some_and(|seed| seed.parse::<u64>().is_ok());
+        if is_seed && entry.path().is_dir() {
+            check_is_run(&entry.path())?;
+        } else if name == CHECKPOINTS && entry.path().is_dir() {
+            // Whatever it holds was put there by a training.
+        } else if !FILES.contains(&name.as_str()) {
+            return refuse(format!("`{name}` in it is no part of a run"));
+        }
+    }
+    Ok(())
+}
+
+/// Creates the folder; false if it exists already.
+fn claimed(path: &Path) -> Result<bool> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(Error::Write { path: path.into(), source }),
+    }
+}

@@ -1,0 +1,332 @@
+//! The folder of a run: a run explains itself, and is never overwritten by accident.
+
+mod claim;
+mod environment;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::base::{Error, Result, file};
+use crate::network::Model;
+
+use super::metrics::Line;
+use super::{RecipeParams, Summary};
+use claim::{claim, claim_next};
+
+/// The file that marks a folder as a run's.
+const RECIPE: &str = "recipe.toml";
+const METRICS: &str = "metrics.jsonl";
+const MODEL: &str = "model.safetensors";
+const SUMMARY: &str = "summary.json";
+const ENVIRONMENT: &str = "environment.json";
+const LOCK: &str = "lock";
+/// The folder of the checkpoints, and its files.
+const CHECKPOINTS: &str = "checkpoints";
+const LAST: &str = "last.safetensors";
+const BEST: &str = "best.safetensors";
+
+/// All files of a run; several seeds have a folder each with the same.
+const FILES: [&str; 6] = [RECIPE, METRICS, MODEL, SUMMARY, ENVIRONMENT, LOCK];
+
+/// The largest summary; a real one has some kilobytes.
+const MOST_BYTES: u64 = 1 << 24;
+
+/// Where a run's folder is to be.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// The folder that holds the run directories; made if it does not exist.
+    pub root: PathBuf,
+    /// The run's name; none: a free one is made from the recipe's.
+    pub name: Option<String>,
+    /// Whether an earlier run of that name is replaced.
+    pub force: bool,
+}
+
+impl Destination {
+    /// A new folder below `root`, under a name that is still free.
+    pub fn below(root: impl Into<PathBuf>) -> Self {
+        Destination { root: root.into(), name: None, force: false }
+    }
+}
+
+/// `runs/NAME/`, held by this process alone: `recipe.toml`, `environment.json`, `metrics.jsonl`, `checkpoints/`,
+/// `model.safetensors` and, once it is complete, `summary.json`.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    /// The earlier run of this name, put aside until this one is complete.
+    replaced: Option<PathBuf>,
+    /// Locked for as long as it is open.
+    _lock: File,
+}
+
+impl RunDirectory {
+    /// Makes the folder that `destination` asks for.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if the name is given, taken, and not to be replaced, or belongs to something that is no run;
+    /// [`Error::Setting`] for a name that is no plain folder name; [`Error::Write`] if it cannot be made.
+    pub fn create(destination: &Destination, params: &RecipeParams, threads: usize) -> Result<Self> {
+        let root = &destination.root;
+        if root.exists() && !root.is_dir() {
+            return Err(Error::malformed(root, "it is a file; expected a folder that can hold run directories"));
+        }
+        let (path, replaced) = match &destination.name {
+            Some(name) => claim(root, name, destination.force)?,
+            None => (claim_next(root, &params.name)?, None),
+        };
+        let directory = RunDirectory { _lock: lock(&path)?, path, replaced };
+        directory.explain(params, threads)?;
+        Ok(directory)
+    }
+
+    /// The folder of an earlier run.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if it is no run; [`Error::Busy`] if another process is at work in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.join(RECIPE).is_file() {
+            return Err(Error::malformed(path, "it is no run directory: it has no recipe.toml"));
+        }
+        Ok(RunDirectory { _lock: lock(path)?, path: path.into(), replaced: None })
+    }
+
+    /// The folder of one seed within this one, made if it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Write`] if it cannot be made; [`Error::Busy`].
+    pub fn seed(&self, seed: u64, params: &RecipeParams, threads: usize) -> Result<Self> {
+        let path = self.path.join(format!("seed-{seed}"));
+        file::create_folder(&path)?;
+        let directory = RunDirectory { _lock: lock(&path)?, path, replaced: None };
+        if !directory.path.join(RECIPE).exists() {
+            directory.explain(&RecipeParams { seeds: vec![seed], ..params.clone() }, threads)?;
+        }
+        Ok(directory)
+    }
+
+    /// Writes what the run is and what it runs on.
+    fn explain(&self, params: &RecipeParams, threads: usize) -> Result<()> {
+        let path = self.path.join(ENVIRONMENT);
+        file::write_atomic(&path, (json(&path, &environment::Environment::present(threads))? + "\n").as_bytes())?;
+        file::write_atomic(&self.path.join(RECIPE), params.to_toml()?.as_bytes())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The recipe of the run.
+    pub fn recipe(&self) -> PathBuf {
+        self.path.join(RECIPE)
+    }
+
+    /// The checkpoint from which the run can go on.
+    pub(super) fn last_checkpoint(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS).join(LAST)
+    }
+
+    /// Appends one line to `metrics.jsonl` and returns its length.
+    ///
+    /// # Errors
+    /// [`Error::Write`]
+    pub(super) fn append(&self, line: &Line) -> Result<u64> {
+        let path = self.path.join(METRICS);
+        let line = json(&path, line)? + "\n";
+        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        let appended = opened.and_then(|mut file| {
+            file.write_all(line.as_bytes())?;
+            Ok(file.metadata()?.len())
+        });
+        appended.map_err(|source| Error::Write { path, source })
+    }
+
+    /// Carries `metrics.jsonl` to the disk and returns its length; one that does not exist has none.
+    ///
+    /// # Errors
+    /// [`Error::Write`]
+    pub(super) fn sync_metrics(&self) -> Result<u64> {
+        let path = self.path.join(METRICS);
+        let synced = match File::open(&path) {
+            Ok(file) => file.sync_all().and_then(|()| Ok(file.metadata()?.len())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        };
+        synced.map_err(|source| Error::Write { path, source })
+    }
+
+    /// Cuts `metrics.jsonl` back to this length, which its checkpoint knows.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if it is shorter; [`Error::Write`].
+    pub(super) fn cut_metrics(&self, bytes: u64) -> Result<()> {
+        let found = self.sync_metrics()?;
+        let path = self.path.join(METRICS);
+        match found.cmp(&bytes) {
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Less => {
+                let problem = format!("it has {found} bytes, but its checkpoint was made when it had {bytes}; lines are missing");
+                Err(Error::malformed(path, problem))
+            }
+            std::cmp::Ordering::Greater => {
+                let cut = OpenOptions::new().write(true).open(&path).and_then(|file| {
+                    file.set_len(bytes)?;
+                    file.sync_all()
+                });
+                cut.map_err(|source| Error::Write { path, source })
+            }
+        }
+    }
+
+    /// Writes the checkpoint from which the run can go on, and the same as that of the best epoch if it is.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; the checkpoint before it is then still there.
+    pub(super) fn save_checkpoint(&self, bytes: &[u8], is_best: bool) -> Result<()> {
+        let folder = self.path.join(CHECKPOINTS);
+        file::create_folder(&folder)?;
+        if is_best {
+            file::write_atomic(&folder.join(BEST), bytes)?;
+        }
+        file::write_atomic(&folder.join(LAST), bytes)
+    }
+
+    /// Writes `model.safetensors`.
+    ///
+    /// # Errors
+    /// [`Error::Write`]
+    pub fn save_model(&self, model: &Model) -> Result<()> {
+        model.save(&self.path.join(MODEL))
+    }
+
+    /// The summary of a run that is complete.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Malformed`] if there is one that cannot be read.
+    pub fn summary(&self) -> Result<Option<Summary>> {
+        let path = self.path.join(SUMMARY);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = file::read_text(&path, MOST_BYTES)?;
+        serde_json::from_str(&text).map(Some).map_err(|error| Error::malformed(path, format!("no summary of a run: {error}")))
+    }
+
+    /// Writes `summary.json`, with which the run is complete; only now is an earlier run that it replaces removed.
+    ///
+    /// # Errors
+    /// [`Error::Write`]
+    pub fn complete(&mut self, summary: &Summary) -> Result<()> {
+        let path = self.path.join(SUMMARY);
+        file::write_atomic(&path, (json(&path, summary)? + "\n").as_bytes())?;
+        match self.replaced.take() {
+            Some(path) => fs::remove_dir_all(&path).map_err(|source| Error::Write { path, source }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Locks a run directory for this process; the file names the holder.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let failed = |source| Error::Write { path: path.clone(), source };
+    let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Who holds it is only a help.
+            let _ = (&file).take(64).read_to_string(&mut holder);
+            return Err(Error::Busy { path: folder.into(), holder: holder.trim().into() });
+        }
+        Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    let written = file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id()));
+    written.map_err(failed)?;
+    Ok(file)
+}
+
+fn json(path: &Path, value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Write { path: path.into(), source: error.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params() -> RecipeParams {
+        RecipeParams::load("digits", &[]).unwrap()
+    }
+
+    fn create(root: &Path, name: &str, force: bool) -> Result<RunDirectory> {
+        RunDirectory::create(&Destination { root: root.into(), name: Some(name.into()), force }, &params(), 1)
+    }
+
+    #[test]
+    fn a_second_run_takes_the_next_name_and_an_explicit_name_is_never_overwritten() {
+        let root = tempfile::tempdir().unwrap();
+        let destination = Destination::below(root.path());
+        let next = || RunDirectory::create(&destination, &params(), 1).unwrap().path().to_path_buf();
+        assert_eq!([next(), next(), next()].map(|path| path.file_name().unwrap().to_owned()), ["digits", "digits-2", "digits-3"]);
+        let explicit = |force| create(root.path(), "digits-2", force);
+        fs::write(root.path().join("digits-2/model.safetensors"), "old").unwrap();
+        assert!(matches!(explicit(false), Err(Error::Exists { .. })));
+        let model = |name: &str| fs::read_to_string(root.path().join(name).join("model.safetensors"));
+        assert_eq!(model("digits-2").unwrap(), "old");
+        let mut replacing = explicit(true).unwrap();
+        assert!(model("digits-2").is_err());
+        assert_eq!(model("digits-2.replaced").unwrap(), "old", "the old run is kept until the new one is complete");
+        replacing.complete(&summary()).unwrap();
+        assert!(!root.path().join("digits-2.replaced").exists());
+        explicit(true).unwrap();
+    }
+
+    fn summary() -> Summary {
+        Summary::of("digits", vec![], "runs/digits".into(), 1.0)
+    }
+
+    #[test]
+    fn force_replaces_nothing_but_runs() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("photos")).unwrap();
+        fs::write(root.path().join("photos/cat"), "").unwrap();
+        let error = create(root.path(), "photos", true).unwrap_err().to_string();
+        assert!(error.contains("it has no recipe.toml"), "{error}");
+        fs::write(root.path().join("photos/recipe.toml"), "").unwrap();
+        let error = create(root.path(), "photos", true).unwrap_err().to_string();
+        assert!(error.contains("`cat` in it is no part of a run"), "{error}");
+        assert!(root.path().join("photos/cat").exists());
+        for name in ["", "..", "a/b", ".hidden", "a\nb"] {
+            assert!(create(root.path(), name, true).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_directory_has_one_holder_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let first = create(root.path(), "digits", false).unwrap();
+        let path = first.path().to_path_buf();
+        let error = RunDirectory::open(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("in use by process {}", std::process::id())), "{error}");
+        drop(first);
+        RunDirectory::open(&path).unwrap();
+        assert!(RunDirectory::open(root.path()).unwrap_err().to_string().contains("no run directory"));
+    }
+
+    #[test]
+    fn metrics_are_cut_back_but_never_made_up() {
+        let root = tempfile::tempdir().unwrap();
+        let run = create(root.path(), "digits", false).unwrap();
+        let path = run.path().join(METRICS);
+        run.cut_metrics(0).unwrap();
+        fs::write(&path, "one\ntwo\n").unwrap();
+        run.cut_metrics(4).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+        assert!(run.cut_metrics(5).unwrap_err().to_string().contains("lines are missing"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+    }
+}

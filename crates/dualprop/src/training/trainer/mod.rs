@@ -1,0 +1,377 @@
+//! The trainer: one seed of a recipe, from the initial parameters to the test accuracy.
+
+mod batch;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::operator_norms;
+use crate::base::{Error, Result, file};
+use crate::compute::Pool;
+use crate::data::{Batch, Folders, epoch_order};
+use crate::learning::{Optimizer, Rate};
+use crate::network::{Model, Parameters};
+
+use super::checkpoint::{Borrowed, Checkpoint};
+use super::evaluation::{Evaluator, evaluation_batch};
+use super::metrics::{Line, angles};
+use super::preparation::{Engines, Prepared, start_parameters};
+use super::progress::{BestEpoch, EpochSums, Progress};
+use super::{DryRun, EpochMetrics, Evaluation, Recipe, RunDirectory};
+
+/// What a listener hears; the library itself prints nothing.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A seed begins, or goes on.
+    Started {
+        /// The seed.
+        seed: u64,
+        /// Trainable numbers.
+        parameters: usize,
+        /// Samples for training, validation and test.
+        samples: [usize; 3],
+        /// All epochs.
+        epochs: u32,
+        /// Weight updates in each.
+        steps_per_epoch: u64,
+        /// Weight updates that an earlier session made.
+        steps_done: u64,
+        /// The folder of this seed.
+        directory: &'a Path,
+    },
+    /// Something that is valid but rarely meant, or that has gone wrong without ending the run.
+    Warning(&'a str),
+    /// A weight update is done; counted from 1 over all epochs.
+    Step(u64),
+    /// An epoch is done.
+    Epoch(&'a EpochMetrics),
+    /// A seed is done.
+    Finished(&'a SeedResult),
+}
+
+/// Who hears the events; `Break` ends the training after the present batch, with a checkpoint.
+pub type Listener<'a> = dyn FnMut(Event) -> ControlFlow<()> + 'a;
+
+/// What came out of one seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeedResult {
+    /// The seed.
+    pub seed: u64,
+    /// On the test samples, with the parameters best on validation.
+    pub test: Evaluation,
+    /// Their accuracy on validation in percent.
+    pub validation_accuracy: f64,
+    /// The epoch that they come from.
+    pub best_epoch: u32,
+    /// Angle to backpropagation per layer, in degrees, in the last epoch that measured it.
+    pub angles_deg: Vec<Option<f64>>,
+    /// The epoch after which the training was stopped because it had collapsed; none if it ran to its end.
+    pub collapsed: Option<u32>,
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome<T> {
+    /// At its end.
+    Finished(T),
+    /// The listener ended it; a checkpoint was kept, from which it can go on.
+    Interrupted,
+}
+
+impl<T> Outcome<T> {
+    /// What came out, if it was not interrupted.
+    pub fn finished(self) -> Option<T> {
+        match self {
+            Outcome::Finished(value) => Some(value),
+            Outcome::Interrupted => None,
+        }
+    }
+}
+
+/// A training has collapsed when its accuracy on validation is below half of the best, after this epoch.
+const COLLAPSE_AFTER: u32 = 5;
+
+/// One seed of a recipe, ready to run.
+pub struct Trainer {
+    recipe: Recipe,
+    pool: Pool,
+    rate: Rate,
+    /// From this step on SGD has this momentum.
+    momentum_change: Option<(u64, f64)>,
+    data: Prepared,
+    parameters: Parameters<f32>,
+    optimizer: Optimizer<f32>,
+    engines: Engines,
+    evaluator: Evaluator,
+    batch: Batch,
+    progress: Progress,
+    /// The parameters best on validation, where they are not the present ones.
+    best: Option<Parameters<f32>>,
+}
+
+impl Trainer {
+    /// Loads and splits the data, and draws the initial parameters.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where recipe and data do not fit each other; as [`crate::data::Source::find`].
+    pub fn new(recipe: &Recipe, folders: &Folders, seed: u64, pool: &Pool) -> Result<Self> {
+        let params = recipe.params();
+        let data = Prepared::load(recipe, folders, seed)?;
+        let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
+        let steps_per_epoch = (data.split.train.len() / params.training.batch_size * params.learning.multistep) as u64;
+        // First, since it finds out whether all of it fits into memory.
+        let engines = Engines::new(recipe, &topology, seed, pool)?;
+        Ok(Trainer {
+            pool: pool.clone(),
+            rate: recipe.rate(steps_per_epoch)?,
+            momentum_change: recipe.momentum_change(steps_per_epoch),
+            parameters: start_parameters(recipe, &topology, seed)?,
+            optimizer: Optimizer::new(recipe.optimizer(), &topology),
+            engines,
+            evaluator: Evaluator::new(&topology, recipe.inference(seed).loss, params.training.batch_size, pool),
+            batch: Batch::new(),
+            data,
+            progress: Progress { seed, ..Progress::default() },
+            best: None,
+            recipe: recipe.clone(),
+        })
+    }
+
+    /// Goes on from the run directory's last checkpoint, or from the beginning where there is none; `metrics.jsonl` is cut
+    /// back to what belongs to it.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a checkpoint that is damaged or of another training; [`Error::Write`].
+    pub fn resume(&mut self, directory: &RunDirectory) -> Result<()> {
+        let topology = self.engines.rule.topology().clone();
+        let path = directory.last_checkpoint();
+        if path.exists() {
+            let checkpoint = Checkpoint::load(&path, &topology, self.recipe.optimizer())?;
+            if checkpoint.progress.seed != self.progress.seed {
+                let problem = format!("it is of seed {}, expected {}", checkpoint.progress.seed, self.progress.seed);
+                return Err(Error::malformed(path, problem));
+            }
+            for (k, (mean, difference)) in (1..).zip(&checkpoint.states) {
+                self.engines.rule.set_state(checkpoint.samples, k, mean, difference)?;
+            }
+            (self.progress, self.parameters) = (checkpoint.progress, checkpoint.parameters);
+            (self.optimizer, self.best) = (checkpoint.optimizer, checkpoint.best);
+        }
+        directory.cut_metrics(self.progress.metrics_bytes)
+    }
+
+    /// Trains all epochs, then tests once with the parameters best on validation. A listener that breaks ends it after the
+    /// present batch, with a checkpoint: [`Trainer::resume`] goes on from there to the same bits.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if a number stops being finite; [`Error::Write`] if the run directory cannot be written.
+    pub fn run(&mut self, directory: &RunDirectory, listen: &mut Listener) -> Result<Outcome<SeedResult>> {
+        let epochs = self.recipe.params().training.epochs;
+        let split = &self.data.split;
+        let mut flow = listen(Event::Started {
+            seed: self.progress.seed,
+            parameters: self.engines.rule.topology().parameter_count(),
+            samples: [split.train.len(), split.validation.len(), self.data.test_samples()],
+            epochs,
+            steps_per_epoch: self.batches_per_epoch() * self.multistep(),
+            steps_done: self.progress.steps,
+            directory: directory.path(),
+        });
+        for warning in &self.data.warnings {
+            // A warning stops nothing.
+            let _ = listen(Event::Warning(warning));
+        }
+        while self.progress.epochs < epochs && self.progress.collapsed.is_none() {
+            if flow.is_break() {
+                self.save(directory, false)?;
+                return Ok(Outcome::Interrupted);
+            }
+            match self.epoch(directory, listen)? {
+                Outcome::Interrupted => return Ok(Outcome::Interrupted),
+                Outcome::Finished(metrics) => flow = listen(Event::Epoch(&metrics)),
+            }
+        }
+        if let Some(epoch) = self.progress.collapsed {
+            let seed = self.progress.seed;
+            let text = format!(
+                "seed {seed}: the training collapsed and was stopped after epoch {epoch}: its accuracy on validation fell below \
+                 half of the best"
+            );
+            // It is over anyway.
+            let _ = listen(Event::Warning(&text));
+        }
+        self.finish(directory, listen)
+    }
+
+    /// One batch of the first epoch, a part of the evaluation, and a checkpoint there and back.
+    pub(super) fn try_one_batch(&mut self, directory: &RunDirectory, listen: &mut Listener) -> Result<DryRun> {
+        let batch_size = self.recipe.params().training.batch_size;
+        let order = epoch_order(self.recipe.shuffle(), &self.data.split.train, batch_size, self.progress.seed, 1);
+        // Nothing goes on that could be stopped.
+        let _ = self.train_batch(1, &order[..batch_size], directory, listen)?;
+        let Prepared { dataset, normalizer, split, .. } = &self.data;
+        let some = &split.validation[..split.validation.len().min(evaluation_batch(batch_size))];
+        let validation = self.evaluator.evaluate(&self.parameters, dataset, normalizer, some)?;
+        self.save(directory, false)?;
+        let checkpoint_bytes = file::size(&directory.last_checkpoint())?;
+        self.resume(directory)?;
+        Ok(DryRun { parameters: self.engines.rule.topology().parameter_count(), validation, checkpoint_bytes })
+    }
+
+    fn multistep(&self) -> u64 {
+        self.recipe.params().learning.multistep as u64
+    }
+
+    fn batches_per_epoch(&self) -> u64 {
+        (self.data.split.train.len() / self.recipe.params().training.batch_size) as u64
+    }
+
+    /// What is left of the present epoch, and its measurements.
+    fn epoch(&mut self, directory: &RunDirectory, listen: &mut Listener) -> Result<Outcome<EpochMetrics>> {
+        let training = &self.recipe.params().training;
+        let (batch_size, save_every) = (training.batch_size, training.checkpoint_every);
+        let epoch = self.progress.epochs + 1;
+        let order = epoch_order(self.recipe.shuffle(), &self.data.split.train, batch_size, self.progress.seed, epoch);
+        let mut saved = self.progress.steps;
+        for indices in order.chunks_exact(batch_size).skip(self.progress.batches as usize) {
+            let flow = self.train_batch(epoch, indices, directory, listen)?;
+            self.progress.batches += 1;
+            if flow.is_break() {
+                self.save(directory, false)?;
+                return Ok(Outcome::Interrupted);
+            }
+            if save_every > 0 && self.progress.steps - saved >= save_every {
+                saved = self.progress.steps;
+                self.save(directory, false)?;
+            }
+        }
+        let metrics = self.measure_epoch(epoch)?;
+        self.progress.angles_deg.resize(metrics.angles_deg.len(), None);
+        for (latest, angle) in self.progress.angles_deg.iter_mut().zip(&metrics.angles_deg) {
+            *latest = angle.or(*latest);
+        }
+        (self.progress.epochs, self.progress.batches, self.progress.sums) = (epoch, 0, EpochSums::default());
+        self.progress.metrics_bytes = directory.append(&Line::Epoch(&metrics))?;
+        let is_best = self.note_best(&metrics);
+        self.note_collapse(&metrics);
+        self.save(directory, is_best)?;
+        if is_best {
+            directory.save_model(&self.model(&self.parameters))?;
+        }
+        Ok(Outcome::Finished(metrics))
+    }
+
+    fn measure_epoch(&mut self, epoch: u32) -> Result<EpochMetrics> {
+        let Prepared { dataset, normalizer, split, .. } = &self.data;
+        let validation = self.evaluator.evaluate(&self.parameters, dataset, normalizer, &split.validation)?;
+        if !validation.loss.is_finite() {
+            return Err(self.diverged("the validation loss"));
+        }
+        let topology = self.engines.rule.topology();
+        let norms = operator_norms(topology, &self.parameters);
+        let (sums, layers) = (&self.progress.sums, topology.depth());
+        let percent = |count: u64| 100.0 * count as f64 / sums.samples as f64;
+        let cosines = sums.cosines.of(layers);
+        Ok(EpochMetrics {
+            epoch,
+            step: self.progress.steps,
+            train_loss: sums.loss / self.batches_per_epoch() as f64,
+            train_accuracy: percent(sums.right),
+            train_top5: percent(sums.right_top5),
+            validation_loss: validation.loss,
+            validation_accuracy: validation.accuracy,
+            validation_top5: validation.top5,
+            learning_rate: self.rate.applied(self.progress.steps - 1),
+            seconds: sums.busy_seconds,
+            samples_per_second: sums.samples as f64 / sums.busy_seconds,
+            angles_deg: angles(&cosines),
+            cosines,
+            straddling: sums.straddling.of(layers),
+            difference_ratios: sums.difference_ratios.of(layers),
+            gammas: norms.gammas,
+            dampings: norms.dampings,
+            product_norm: norms.product,
+        })
+    }
+
+    /// Remembers the parameters with the highest accuracy on validation, of equal ones those with the lowest loss there.
+    fn note_best(&mut self, metrics: &EpochMetrics) -> bool {
+        let (accuracy, loss) = (metrics.validation_accuracy, metrics.validation_loss);
+        let better = |best: &BestEpoch| accuracy > best.accuracy || accuracy == best.accuracy && loss < best.loss;
+        let is_best = self.progress.best.as_ref().is_none_or(better);
+        if is_best {
+            self.progress.best = Some(BestEpoch { epoch: metrics.epoch, accuracy, loss });
+            self.best = Some(self.parameters.clone());
+        }
+        is_best
+    }
+
+    /// Remembers whether the training has collapsed.
+    fn note_collapse(&mut self, metrics: &EpochMetrics) {
+        let fallen = |best: BestEpoch| metrics.validation_accuracy < best.accuracy / 2.0;
+        if metrics.epoch > COLLAPSE_AFTER && self.progress.best.is_some_and(fallen) {
+            self.progress.collapsed = Some(metrics.epoch);
+        }
+    }
+
+    /// Keeps everything that a resume needs.
+    fn save(&mut self, directory: &RunDirectory, is_best: bool) -> Result<()> {
+        self.progress.metrics_bytes = directory.sync_metrics()?;
+        let engine = &self.engines.rule;
+        let layers = 1..=engine.topology().depth();
+        let starts_from_states = engine.inference().start == crate::inference::Start::Previous && self.progress.steps > 0;
+        let states = layers.filter(|_| starts_from_states).map(|k| (engine.mean(k), engine.difference(k)));
+        let checkpoint = Borrowed {
+            progress: &self.progress,
+            parameters: &self.parameters,
+            optimizer: &self.optimizer,
+            best: self.best.as_ref(),
+            states: states.collect(),
+            samples: if starts_from_states { engine.samples() } else { 0 },
+        };
+        let path = directory.last_checkpoint();
+        directory.save_checkpoint(&checkpoint.to_bytes(&path, engine.topology(), self.recipe.optimizer())?, is_best)
+    }
+
+    fn diverged(&self, quantity: &str) -> Error {
+        Error::Diverged {
+            quantity: quantity.into(),
+            step: self.progress.steps,
+            remedy: "a smaller optimizer.learning_rate, or moderate values of learning.beta and learning.gain",
+        }
+    }
+
+    /// Tests the best parameters, the only time that the test samples are looked at.
+    fn finish(&mut self, directory: &RunDirectory, listen: &mut Listener) -> Result<Outcome<SeedResult>> {
+        // A training has at least one epoch, the first of which is the best so far.
+        let Some((best, parameters)) = self.progress.best.zip(self.best.as_ref()) else {
+            return Err(Error::malformed(directory.last_checkpoint(), "it knows no best epoch of a training that is over"));
+        };
+        let (evaluator, normalizer) = (&mut self.evaluator, &self.data.normalizer);
+        let test = self.data.test(|test, indices| evaluator.evaluate(parameters, test, normalizer, indices))?;
+        // Anew, since an interruption may have come between checkpoint and model.
+        directory.save_model(&self.model(parameters))?;
+        let result = SeedResult {
+            seed: self.progress.seed,
+            test,
+            validation_accuracy: best.accuracy,
+            best_epoch: best.epoch,
+            angles_deg: self.progress.angles_deg.clone(),
+            collapsed: self.progress.collapsed,
+        };
+        // Nothing is left to be stopped.
+        let _ = listen(Event::Finished(&result));
+        Ok(Outcome::Finished(result))
+    }
+
+    fn model(&self, parameters: &Parameters<f32>) -> Model {
+        let normalizer = &self.data.normalizer;
+        Model {
+            topology: self.engines.rule.topology().clone(),
+            parameters: parameters.clone(),
+            preprocessing: Some((normalizer.mean().to_vec(), normalizer.scale().to_vec())),
+        }
+    }
+}
