@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::gradcheck::GradcheckArguments;
+use crate::model::{EvalArguments, PredictArguments};
+use crate::summary::SummaryArguments;
 use crate::trace::TraceArguments;
 
 /// Train deep networks by dual propagation, without backpropagation.
@@ -38,6 +41,14 @@ pub(crate) enum Command {
     Train(TrainArguments),
     /// List the built-in recipes
     Recipes,
+    /// Evaluate the models of a run, or a model file, on a data set
+    Eval(EvalArguments),
+    /// Write the labels and probabilities that a model gives to samples
+    Predict(PredictArguments),
+    /// Print the layers of a recipe's network or of a model, and what they cost
+    Summary(SummaryArguments),
+    /// Check local gradients against backpropagation, and that against finite differences
+    Gradcheck(GradcheckArguments),
     /// Print what one training step computes, what it costs, and what was proved redundant
     Plan(PlanArguments),
     /// Settle one batch from a file and write its states and gradients to another

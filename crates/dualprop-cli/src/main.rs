@@ -6,10 +6,13 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod arguments;
+mod gradcheck;
+mod model;
 mod output;
 mod plan;
 mod progress;
 mod recipes;
+mod summary;
 mod trace;
 mod train;
 
@@ -35,6 +38,10 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         None => train::run(&TrainArguments::main_job(cli.options)),
         Some(Command::Train(arguments)) => train::run(&arguments),
         Some(Command::Recipes) => done(recipes::run()),
+        Some(Command::Summary(arguments)) => done(summary::run(&arguments)),
+        Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),
+        Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
+        Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
         Some(Command::Plan(arguments)) => done(plan::run(&arguments)),
         Some(Command::Trace(arguments)) => done(trace::run(&arguments)),
     }

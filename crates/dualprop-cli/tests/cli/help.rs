@@ -7,7 +7,17 @@ fn the_program_names_itself_and_helps() {
     let folder = tempfile::tempdir().unwrap();
     let version = dualprop(folder.path(), &["--version"]);
     assert_eq!(stdout(&version), format!("dualprop {}\n", env!("CARGO_PKG_VERSION")));
-    for arguments in [&["--help"][..], &["-h"], &["train", "--help"], &["plan", "--help"], &["trace", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["-h"],
+        &["train", "--help"],
+        &["eval", "--help"],
+        &["gradcheck", "--help"],
+        &["predict", "--help"],
+        &["summary", "--help"],
+        &["plan", "--help"],
+        &["trace", "--help"],
+    ] {
         let help = dualprop(folder.path(), arguments);
         assert!(help.status.success(), "{arguments:?}: {}", stderr(&help));
         assert!(stdout(&help).contains("Examples:\n  dualprop"), "{arguments:?}: {}", stdout(&help));

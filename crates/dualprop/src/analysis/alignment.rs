@@ -11,6 +11,10 @@ pub struct Alignment {
     pub cosine: f64,
     /// ‖g‖ / ‖b‖
     pub norm_ratio: f64,
+    /// ‖g − b‖ / ‖b‖
+    pub relative_error: f64,
+    /// The share of components with the same sign, of those that are not 0 in both; NaN if all are.
+    pub sign_agreement: f64,
 }
 
 /// The alignment of each layer k = 1..L, from gradients in the order of the parameters.
@@ -22,7 +26,12 @@ pub fn align<T: Real>(topology: &Topology, gradients: &[Tensor<T>], backprop: &[
     let alignment = |ids| {
         let (gg, bb) = (dot(gradients, gradients, ids), dot(backprop, backprop, ids));
         let cosine = dot(gradients, backprop, ids) / (gg.sqrt() * bb.sqrt());
-        Alignment { cosine, norm_ratio: (gg / bb).sqrt() }
+        let pairs = || ids.iter().flat_map(|id| gradients[id.0].data().iter().zip(backprop[id.0].data()));
+        let apart: f64 = pairs().map(|(g, b)| (g.to_f64() - b.to_f64()).powi(2)).sum();
+        let sign = |x: &T| (*x > T::ZERO, *x < T::ZERO);
+        let compared = pairs().filter(|(g, b)| **g != T::ZERO || **b != T::ZERO);
+        let (same, all) = compared.fold((0.0, 0.0), |(same, all), (g, b)| (same + f64::from(sign(g) == sign(b)), all + 1.0));
+        Alignment { cosine, norm_ratio: (gg / bb).sqrt(), relative_error: (apart / bb).sqrt(), sign_agreement: same / all }
     };
     layers.map(alignment).collect()
 }
@@ -49,6 +58,10 @@ mod tests {
         let gradient = |kernel: f64, bias: f64| [kernel, bias].map(|x| Tensor::new(&[1], vec![x]).unwrap());
         let alignment = align(&topology, &gradient(3.0, 4.0), &gradient(0.0, 2.0))[0];
         assert_eq!((alignment.cosine, alignment.norm_ratio), (0.8, 2.5));
+        // (3, 2) of length √13 over 2; of two signs one agrees.
+        assert!((alignment.relative_error - 13f64.sqrt() / 2.0).abs() < 1e-15);
+        assert_eq!(alignment.sign_agreement, 0.5);
+        assert_eq!(align(&topology, &gradient(-3.0, 0.0), &gradient(2.0, 0.0))[0].sign_agreement, 0.0);
         assert!((degrees(alignment.cosine) - 36.869_897_645_844_02).abs() < 1e-12);
         assert_eq!(degrees(1.0 + 1e-15), 0.0);
         assert!(align(&topology, &gradient(0.0, 0.0), &gradient(0.0, 2.0))[0].cosine.is_nan());

@@ -2,11 +2,13 @@
 //! states, and how much the layers stretch what passes through them.
 
 mod alignment;
+mod finite_differences;
 mod objective;
 mod operator_norms;
 mod settling;
 
 pub use alignment::{Alignment, align, degrees};
+pub use finite_differences::{FiniteDifferences, finite_differences};
 pub use objective::contrastive_objective;
 pub use operator_norms::{OperatorNorms, operator_norms};
 pub use settling::{DyadStatistics, Settling, dyad_statistics, settling};

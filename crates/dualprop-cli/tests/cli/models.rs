@@ -1,0 +1,104 @@
+//! `eval`, `predict`, `summary` and `gradcheck`
+
+use std::fs;
+
+use crate::{assert_refused, dualprop, stderr, stdout};
+
+/// A folder with a short run of the digits.
+fn trained(name: &str, more: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [&["train", "--quiet", "--name", name, "--set", "training.epochs=3"], more].concat();
+    let output = dualprop(folder.path(), &arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    folder
+}
+
+fn number_after(text: &str, word: &str) -> f64 {
+    text.split(word).nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_evaluation_finds_what_the_training_found() {
+    let folder = trained("run", &["--set", "seeds=[2,5]"]);
+    let text = fs::read_to_string(folder.path().join("runs/run/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for (part, key) in [("test", "/test/accuracy"), ("validation", "/validation_accuracy")] {
+        let text = stdout(&dualprop(folder.path(), &["eval", "runs/run", "--part", part]));
+        for (line, result) in text.lines().zip(summary["results"].as_array().unwrap()) {
+            let expected = result.pointer(key).unwrap().as_f64().unwrap();
+            assert!((number_after(line, "accuracy") - expected).abs() < 0.005, "{part}: {line}, expected {expected}");
+        }
+        assert_eq!(text.lines().count(), 2);
+    }
+    let model = "runs/run/seed-2/model.safetensors";
+    let all = stdout(&dualprop(folder.path(), &["eval", model, "--data", "digits"]));
+    assert!(all.contains("(1797 samples)") && number_after(&all, "accuracy") > 80.0, "{all}");
+    assert_refused(&dualprop(folder.path(), &["eval", model]), 2, "--data NAME");
+    assert_refused(&dualprop(folder.path(), &["eval", "."]), 2, "neither a model file nor a run directory");
+    assert_refused(&dualprop(folder.path(), &["eval", model, "--data", "digts"]), 2, "did you mean `digits`?");
+}
+
+#[test]
+fn predictions_are_labels_and_probabilities_of_every_sample() {
+    let folder = trained("run", &[]);
+    let output = dualprop(folder.path(), &["predict", "runs/run/model.safetensors", "digits", "--out", "out.csv"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = fs::read_to_string(folder.path().join("out.csv")).unwrap();
+    assert_eq!(text.lines().next(), Some("sample,label,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9"));
+    assert_eq!(text.lines().count(), 1798);
+    for (sample, line) in text.lines().skip(1).enumerate() {
+        let numbers: Vec<f64> = line.split(',').map(|number| number.parse().unwrap()).collect();
+        assert_eq!(numbers[0] as usize, sample);
+        let (label, probabilities) = (numbers[1] as usize, &numbers[2..]);
+        assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+        assert!(probabilities.iter().all(|p| *p <= probabilities[label]), "{line}");
+    }
+    // The same samples from an IDX file.
+    let first = [[0, 0, 8, 3].to_vec(), [0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 8].to_vec(), vec![3; 64]].concat();
+    fs::write(folder.path().join("one.idx"), first).unwrap();
+    let one = dualprop(folder.path(), &["predict", "runs/run/model.safetensors", "one.idx", "--out", "one.csv"]);
+    assert!(stdout(&one).contains("of 1 samples"), "{}", stderr(&one));
+    fs::write(folder.path().join("small.idx"), [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9]).unwrap();
+    let small = dualprop(folder.path(), &["predict", "runs/run/model.safetensors", "small.idx", "--out", "x.csv"]);
+    assert_refused(&small, 2, "has shape [1], expected [64]");
+    assert!(!folder.path().join("x.csv").exists());
+}
+
+#[test]
+fn a_summary_shows_layers_and_cost() {
+    let folder = trained("run", &[]);
+    for subject in ["digits", "runs/run/model.safetensors", "mnist"] {
+        let output = dualprop(folder.path(), &["summary", subject]);
+        let text = stdout(&output);
+        assert!(text.contains("times a forward pass"), "{subject}: {text}{}", stderr(&output));
+        let parameters = if subject == "mnist" { "669,706" } else { "26,122" };
+        assert!(text.contains(parameters), "{subject}: {text}");
+    }
+    fs::copy(folder.path().join("runs/run/model.safetensors"), folder.path().join("alone.safetensors")).unwrap();
+    assert_refused(&dualprop(folder.path(), &["summary", "alone.safetensors"]), 2, "no recipe.toml stands beside it");
+    assert!(dualprop(folder.path(), &["summary", "alone.safetensors", "--recipe", "digits"]).status.success());
+}
+
+#[test]
+fn gradients_are_checked_and_failures_have_exit_code_1() {
+    let folder = trained("run", &[]);
+    let check = |arguments: &[&str]| dualprop(folder.path(), &[&["gradcheck"], arguments].concat());
+    for passing in [
+        &["digits"][..],
+        &["digits", "--set", "learning.beta=1e-4", "--max-angle", "0.5"],
+        &["digits", "--set", "learning.rule=backprop", "--max-angle", "1e-5"],
+        &["runs/run/model.safetensors", "--samples", "8", "--set", "learning.loss=half_squared_error"],
+    ] {
+        let output = check(passing);
+        assert!(output.status.success() && stdout(&output).contains("passed: angles up to"), "{}", stdout(&output));
+    }
+    for failing in [&["digits", "--max-angle", "0.1"][..], &["digits", "--tolerance", "1e-30"]] {
+        let output = check(failing);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stdout(&output).contains("FAILED"), "{}", stdout(&output));
+    }
+    assert_refused(&check(&["digits", "--samples", "0"]), 2, "samples = 0: expected 1 to the 1078 training samples");
+    assert_refused(&check(&["runs/run/model.safetensors", "--recipe", "mnist"]), 2, "data.dataset = mnist");
+    let other = ["runs/run/model.safetensors", "--set", "network.layers=['dense 9', 'dense 10']"];
+    assert_refused(&check(&other), 2, "the model's network is not the recipe's");
+}

@@ -1,0 +1,147 @@
+//! Gradients of a loss held against finite differences of it.
+
+use crate::base::Result;
+use crate::base::random::{Purpose, Random};
+use crate::compute::Tensor;
+use crate::network::{Parameters, Topology};
+
+/// How the gradient of one layer, its kernel and bias, compares with finite differences.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FiniteDifferences {
+    /// The largest |d − g| / max(|d|, |g|, ‖g‖/√n) of difference quotient d and gradient g, over the coordinates that were
+    /// compared; ‖g‖/√n is the size of a typical component of the tensor, below which rounding would be all that is seen.
+    pub worst: f64,
+    /// Coordinates that were compared.
+    pub compared: usize,
+    /// Coordinates left out, since the loss has a kink there.
+    pub at_kinks: usize,
+}
+
+/// The step of a coordinate, relative to max(|w|, 1/8): truncation is of the order of its square, rounding of 2⁻⁵² over it.
+const STEP: f64 = 1e-5;
+/// The second, smaller step.
+const PART: f64 = 0.125;
+/// Two central differences of a smooth loss agree better than this, in units of the component; with a kink between the
+/// steps they do not.
+const SMOOTH: f64 = 1e-7;
+/// The two one-sided differences of a smooth loss agree better than this; at a kink they do not.
+const ONE_SIDED: f64 = 1e-2;
+
+/// Compares `gradients`, in the order of the parameters, with central differences (ℓ(w+h) − ℓ(w−h))/2h of `loss` at up to
+/// `coordinates` random places of each tensor, for each layer k = 1..L.
+///
+/// A piecewise linear activation has kinks. A coordinate is left out where the difference quotients at h and h/8, or the two
+/// one-sided ones, disagree: a criterion that does not know the gradient, so that a wrong one cannot hide behind it.
+///
+/// # Errors
+/// Whatever `loss` reports.
+pub fn finite_differences(
+    topology: &Topology,
+    parameters: &Parameters<f64>,
+    gradients: &[Tensor<f64>],
+    coordinates: usize,
+    seed: u64,
+    mut loss: impl FnMut(&Parameters<f64>) -> Result<f64>,
+) -> Result<Vec<FiniteDifferences>> {
+    let mut moved = parameters.clone();
+    let middle = loss(parameters)?;
+    let mut layers = vec![];
+    for k in 1..=topology.depth() {
+        let mut layer = FiniteDifferences { worst: 0.0, compared: 0, at_kinks: 0 };
+        for id in [topology.kernel(k), topology.bias(k)] {
+            let gradient = gradients[id.0].data();
+            let typical = (gradient.iter().map(|g| g * g).sum::<f64>() / gradient.len() as f64).sqrt();
+            for place in places(gradient.len(), coordinates, seed, id.0 as u32) {
+                let w = parameters.get(id).data()[place];
+                let h = STEP * w.abs().max(0.125);
+                let mut at = |w: f64| {
+                    moved.tensors_mut()[id.0].data_mut()[place] = w;
+                    loss(&moved)
+                };
+                let (up, down) = (at(w + h)?, at(w - h)?);
+                let (near_up, near_down) = (at(w + PART * h)?, at(w - PART * h)?);
+                at(w)?;
+                let (wide, near) = ((up - down) / (2.0 * h), (near_up - near_down) / (2.0 * PART * h));
+                let (right, left) = ((up - middle) / h, (middle - down) / h);
+                // Rounding of the near differences, where the loss is large against its slope.
+                let rounding = 4.0 * f64::EPSILON * middle.abs() / (PART * h);
+                let scale = wide.abs().max(typical);
+                if (wide - near).abs() > SMOOTH * scale + rounding || (right - left).abs() > ONE_SIDED * scale {
+                    layer.at_kinks += 1;
+                    continue;
+                }
+                layer.compared += 1;
+                let error = (wide - gradient[place]).abs() / scale.max(gradient[place].abs());
+                // A loss of constant zero slope agrees with a gradient of zero.
+                layer.worst = layer.worst.max(if wide == gradient[place] { 0.0 } else { error });
+            }
+        }
+        layers.push(layer);
+    }
+    Ok(layers)
+}
+
+/// Up to `most` different places of a tensor: all of a small one.
+fn places(elements: usize, most: usize, seed: u64, tensor: u32) -> Vec<usize> {
+    if elements <= most {
+        return (0..elements).collect();
+    }
+    let mut random = Random::new(seed, Purpose::Synthetic, 1, tensor);
+    let mut places: Vec<usize> = (0..most).map(|_| random.below(elements)).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::{Activation, Loss, Pool};
+    use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule};
+    use crate::network::{BiasInitializer, Initializer, Shape, initialize};
+
+    const N: usize = 6;
+
+    fn check(activation: Activation, loss: Loss, spoil: impl Fn(&mut [Tensor<f64>])) -> Vec<FiniteDifferences> {
+        let topology = Topology::mlp(Shape::flat(5), &[7, 6, 3], activation).unwrap();
+        let parameters = initialize(&topology, Initializer::HeNormal, BiasInitializer::Normal, 4);
+        let mut random = Random::new(1, Purpose::Synthetic, 0, 0);
+        let x: Vec<f64> = (0..N * 5).map(|_| random.normal()).collect();
+        let y: Vec<f64> = (0..N * 3).map(|i| f64::from(u8::from(i % 3 == (i / 3) % 3))).collect();
+        let pool = Pool::new(1).unwrap();
+        let plan = Plan::compile(&topology, &Inference::new(Rule::backprop(), 1.0, loss), PlanOptions::default()).unwrap();
+        let mut engine = Engine::new(plan, N, &pool).unwrap();
+        engine.infer(&parameters, &x, &y).unwrap();
+        let mut gradients = engine.gradients().to_vec();
+        spoil(&mut gradients);
+        let mut predictor = Predictor::new(&topology, N, &pool);
+        let mean_loss = |parameters: &Parameters<f64>| {
+            let z = predictor.predict(parameters, &x)?;
+            Ok(z.chunks(3).zip(y.chunks(3)).map(|(z, y)| loss.value(z, y)).sum::<f64>() / N as f64)
+        };
+        finite_differences(&topology, &parameters, &gradients, 40, 0, mean_loss).unwrap()
+    }
+
+    #[test]
+    fn backpropagation_agrees_with_them() {
+        for activation in [Activation::Relu, Activation::Tanh, Activation::HardSigmoid, Activation::LeakyRelu] {
+            for loss in [Loss::CrossEntropy, Loss::HalfSquaredError] {
+                for layer in check(activation, loss, |_| {}) {
+                    assert!(layer.worst < 1e-7, "{activation:?} {loss:?}: {layer:?}");
+                    assert!(layer.compared >= 20 && layer.at_kinks <= 3, "{activation:?} {loss:?}: {layer:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_gradient_cannot_hide_behind_kinks() {
+        let worst = |spoil: &dyn Fn(&mut [Tensor<f64>])| check(Activation::Relu, Loss::CrossEntropy, spoil)[1].worst;
+        // Of layer 2 the bias is small enough that each of its components is compared.
+        assert!(worst(&|gradients| gradients[3].data_mut()[2] += 1e-4) > 1e-5);
+        assert!(worst(&|gradients| gradients[3].data_mut().iter_mut().for_each(|g| *g *= 1.001)) > 5e-4);
+        assert!(worst(&|gradients| gradients[2].data_mut().fill(0.0)) > 0.99);
+        assert!(worst(&|gradients| gradients[2].data_mut().fill(1e9)) > 0.99);
+        assert!(check(Activation::Relu, Loss::CrossEntropy, |gradients| gradients[3].data_mut()[2] += 1e-4)[0].worst < 1e-7);
+    }
+}

@@ -1,0 +1,107 @@
+//! What a trained model says of samples.
+
+use std::path::Path;
+
+use crate::base::{Error, Result};
+use crate::compute::{Loss, Pool};
+use crate::data::{Batch, Dataset, Folders};
+use crate::inference::Predictor;
+use crate::network::Model;
+
+use super::evaluation::{Evaluator, evaluation_batch, normalizer_of};
+use super::preparation::Prepared;
+use super::{Evaluation, Recipe};
+
+/// What a model says of one sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// The class with the largest output; of equal ones the first.
+    pub label: usize,
+    /// Of each class; they add up to 1.
+    pub probabilities: Vec<f64>,
+}
+
+/// Predicts every sample of a data set, in order. A model trained by the cross-entropy gives the probabilities softmax(z); one
+/// trained by a squared error estimates them by its outputs, which are cut to [0, 1] and divided by their sum (all equal where
+/// that is 0).
+///
+/// # Errors
+/// [`Error::Shape`] if the model has another input or another number of outputs than the data set.
+pub fn predict(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Result<Vec<Prediction>> {
+    let normalizer = normalizer_of(model, dataset)?;
+    let mut predictor = Predictor::new(&model.topology, evaluation_batch(0), pool);
+    let (mut batch, mut predictions) = (Batch::new(), vec![]);
+    let indices: Vec<usize> = (0..dataset.len()).collect();
+    for indices in indices.chunks(predictor.capacity()) {
+        batch.fill(dataset, &normalizer, indices);
+        let logits = predictor.predict(&model.parameters, &batch.x)?;
+        predictions.extend(logits.chunks(model.topology.outputs()).map(|z| prediction(z, loss)));
+    }
+    Ok(predictions)
+}
+
+fn prediction(z: &[f32], loss: Loss) -> Prediction {
+    let label = (0..z.len()).fold(0, |best, i| if z[i] > z[best] { i } else { best });
+    let weights: Vec<f64> = match loss {
+        Loss::CrossEntropy => z.iter().map(|&x| libm::exp(f64::from(x) - f64::from(z[label]))).collect(),
+        Loss::SquaredError | Loss::HalfSquaredError => z.iter().map(|&x| f64::from(x).clamp(0.0, 1.0)).collect(),
+    };
+    let sum: f64 = weights.iter().sum();
+    let equal = 1.0 / z.len() as f64;
+    Prediction { label, probabilities: weights.iter().map(|weight| if sum > 0.0 { weight / sum } else { equal }).collect() }
+}
+
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The samples that gradients came from.
+    Train,
+    /// The samples that chose the model.
+    Validation,
+    /// The samples that judge.
+    Test,
+}
+
+/// Evaluates the model of each seed of a run on a part of the run's data, divided as it was for that seed.
+///
+/// # Errors
+/// [`Error::Malformed`] if it is no run; as [`Model::load`] and [`super::Trainer::new`].
+pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> Result<Vec<(u64, Evaluation)>> {
+    let recipe = run.join("recipe.toml");
+    if !recipe.is_file() {
+        return Err(Error::malformed(run, "it is neither a model file nor a run directory with a recipe.toml"));
+    }
+    let recipe = Recipe::load(&recipe.to_string_lossy(), &[])?;
+    let seeds = &recipe.params().seeds;
+    let of_seed = |&seed: &u64| {
+        let folder = if seeds.len() > 1 { run.join(format!("seed-{seed}")) } else { run.into() };
+        let model = Model::load(&folder.join("model.safetensors"))?;
+        let data = Prepared::load(&recipe, folders, seed)?;
+        let normalizer = normalizer_of(&model, &data.dataset)?;
+        let mut evaluator = Evaluator::new(&model.topology, recipe.inference(seed).loss, 0, pool);
+        let mut evaluate =
+            |dataset: &Dataset, indices: &[usize]| evaluator.evaluate(&model.parameters, dataset, &normalizer, indices);
+        let evaluation = match part {
+            Part::Train => evaluate(&data.dataset, &data.split.train),
+            Part::Validation => evaluate(&data.dataset, &data.split.validation),
+            Part::Test => data.test(evaluate),
+        };
+        evaluation.map(|evaluation| (seed, evaluation))
+    };
+    seeds.iter().map(of_seed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_those_of_the_loss() {
+        let softmax = prediction(&[0.0, libm::logf(3.0)], Loss::CrossEntropy);
+        assert_eq!(softmax.label, 1);
+        assert!((softmax.probabilities[0] - 0.25).abs() < 1e-7 && (softmax.probabilities[1] - 0.75).abs() < 1e-7);
+        assert_eq!(prediction(&[-1.0, 0.5, 1.5], Loss::HalfSquaredError).probabilities, [0.0, 1.0 / 3.0, 2.0 / 3.0]);
+        assert_eq!(prediction(&[-1.0, -0.5], Loss::SquaredError), Prediction { label: 1, probabilities: vec![0.5, 0.5] });
+        assert_eq!(prediction(&[2.0, 2.0], Loss::CrossEntropy).label, 0);
+    }
+}
