@@ -1,18 +1,24 @@
-//! The IDX format of MNIST and its successors: four bytes of magic (0, 0, the element type, the number of axes), the extent of
-//! each axis as a big-endian u32, and the elements; often compressed by gzip.
+//! The IDX format of MNIST and of its successors, plain or packed by gzip.
+//!
+//! A file is two zero bytes, the type of the elements (8: unsigned bytes), the number of dimensions, an extent of four bytes
+//! (big-endian) for each, and the elements, the last index running fastest (Y. LeCun, C. Cortes, C. Burges, *The MNIST
+//! database of handwritten digits*).
+//!
+//! Files are hostile: no header is believed before it is held against the size of the file.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, memory};
 
-/// Images as an IDX file has them.
+/// Grey images of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
-    /// How many.
+    /// How many there are.
     pub count: usize,
     /// Rows of each.
     pub height: usize,
@@ -22,235 +28,439 @@ pub struct Images {
     pub pixels: Vec<u8>,
 }
 
-/// The element type of bytes.
-const BYTES: u8 = 8;
-/// The axes of labels and of images.
-const LABELS: u8 = 1;
-const IMAGES: u8 = 3;
-/// No deflate stream expands more than this: a header that promises more lies.
-const MOST_EXPANSION: u64 = 1032;
-
-/// Reads images of bytes, [n, rows, columns], plain or compressed.
+/// Reads a file of images: unsigned bytes in three dimensions.
 ///
 /// # Errors
-/// [`Error::Read`]; [`Error::Malformed`] for a file that is not exactly what its header says, which is never trusted: no more
-/// is reserved than a file of its size can hold.
+/// [`Error::Read`] if the file cannot be read; [`Error::Malformed`] if it is no such file, damaged, cut off, or followed by
+/// something else; [`Error::Memory`] if it is whole but too large.
 pub fn read_images(path: &Path) -> Result<Images> {
-    let (extents, pixels) = read(path, IMAGES)?;
-    let [count, height, width] = extents[..] else { return Err(Error::malformed(path, "it does not have three axes")) };
+    let ([count, height, width], pixels) = read::<3>(path)?;
     Ok(Images { count, height, width, pixels })
 }
 
-/// Reads labels, one byte each, plain or compressed.
+/// Reads a file of labels: unsigned bytes in one dimension.
 ///
 /// # Errors
 /// As [`read_images`].
 pub fn read_labels(path: &Path) -> Result<Vec<u8>> {
-    read(path, LABELS).map(|(_, labels)| labels)
+    let (_, labels) = read::<1>(path)?;
+    Ok(labels)
 }
 
-/// Extents and elements of a file with this many axes.
-fn read(path: &Path, axes: u8) -> Result<(Vec<usize>, Vec<u8>)> {
+fn read<const RANK: usize>(path: &Path) -> Result<([usize; RANK], Vec<u8>)> {
     let failed = |source| Error::Read { path: path.into(), source };
+    // Asked before it is opened: to open a pipe is to wait until somebody writes to it.
     let metadata = path.metadata().map_err(failed)?;
-    // Before it is opened, which would wait for the other end of a pipe.
     if !metadata.is_file() {
-        return Err(Error::malformed(path, "it is not a regular file"));
+        let found = if metadata.is_dir() { "a folder" } else { "a device or pipe" };
+        return Err(Error::malformed(path, format!("it is {found}, expected an IDX file; name the file itself")));
     }
-    let mut file = File::open(path).map_err(failed)?;
-    let mut magic = vec![];
-    (&mut file).take(2).read_to_end(&mut magic).map_err(failed)?;
-    let file = BufReader::new(magic.as_slice().chain(file));
-    match magic[..] {
-        [0x1f, 0x8b] => parse(path, MultiGzDecoder::new(file), metadata.len().saturating_mul(MOST_EXPANSION), axes),
-        _ => parse(path, file, metadata.len(), axes),
+    parse(path, metadata.len(), BufReader::new(File::open(path).map_err(failed)?))
+}
+
+/// The extents and elements of an IDX file of `size` bytes, whose path is for messages alone.
+fn parse<const RANK: usize>(path: &Path, size: u64, mut file: impl BufRead) -> Result<([usize; RANK], Vec<u8>)> {
+    let start = file.fill_buf().map_err(|source| Error::Read { path: path.into(), source })?;
+    if start.starts_with(&GZIP) {
+        // A file may consist of several packed pieces, as that of `cat a.gz b.gz` does.
+        Content { path, packed: true, size, bytes: MultiGzDecoder::new(file) }.parse()
+    } else {
+        Content { path, packed: false, size, bytes: file }.parse()
     }
 }
 
-/// `most` is how many bytes the source can have at all.
-fn parse(path: &Path, mut source: impl Read, most: u64, axes: u8) -> Result<(Vec<usize>, Vec<u8>)> {
-    let flaw = |problem: String| Error::malformed(path, problem);
-    let mut header = vec![];
-    fill(path, &mut source, &mut header, 4)?;
-    check_magic(&header, axes).map_err(flaw)?;
-    let mut extents = vec![];
-    fill(path, &mut source, &mut extents, 4 * u64::from(axes))?;
-    let extents: Vec<u64> = extents.as_chunks().0.iter().map(|bytes| u64::from(u32::from_be_bytes(*bytes))).collect();
-    if extents.len() != usize::from(axes) {
-        return Err(flaw("it is truncated within its header; get it again".into()));
-    }
-    let elements = extents.iter().try_fold(1u64, |product, &extent| product.checked_mul(extent));
-    let Some(elements) = elements.filter(|&elements| elements <= most) else {
-        return Err(flaw(format!("its header promises {extents:?} elements, more than a file of its size can hold")));
-    };
-    if elements == 0 {
-        return Err(flaw(format!("its header promises {extents:?} elements, that is none")));
-    }
-    let mut data = vec![];
-    // One byte more than promised shows that there are too many.
-    fill(path, &mut source, &mut data, elements + 1)?;
-    match data.len() as u64 {
-        found if found < elements => {
-            Err(flaw(format!("it is truncated: {found} of {elements} elements are there; get it again")))
+/// How a file packed by gzip begins (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// The type of the elements that images and labels have.
+const UNSIGNED_BYTE: u8 = 0x08;
+/// Deflate makes at most 258 bytes of two bits.
+const MOST_PER_PACKED_BYTE: u64 = 1032;
+/// What to do about a damaged file.
+const REFETCH: &str = "fetch the file again";
+
+/// What a file holds, unpacked while it is read.
+struct Content<'a, R, const RANK: usize> {
+    path: &'a Path,
+    packed: bool,
+    /// Bytes of the file itself.
+    size: u64,
+    bytes: R,
+}
+
+impl<R: Read, const RANK: usize> Content<'_, R, RANK> {
+    /// Bytes of the magic number and the extents.
+    const HEADER: u64 = 4 + 4 * RANK as u64;
+
+    fn parse(mut self) -> Result<([usize; RANK], Vec<u8>)> {
+        self.magic()?;
+        let mut extents = [0; RANK];
+        for extent in &mut extents {
+            *extent = u32::from_be_bytes(self.word()?);
         }
-        found if found > elements => Err(flaw(format!("more bytes follow the {elements} elements that its header promises"))),
-        _ => Ok((extents.iter().map(|&extent| extent as usize).collect(), data)),
+        let length = self.length(&extents)?;
+        Ok((extents.map(|extent| extent as usize), self.elements(length)?))
+    }
+
+    /// Reads the magic number: that of bytes in `RANK` dimensions.
+    fn magic(&mut self) -> Result<()> {
+        let expected = RANK as u8;
+        let word = self.word()?;
+        let [0, 0, element, rank] = word else {
+            let found = word.map(|byte| format!("{byte:02x}")).join(" ");
+            let problem = format!("it begins with the bytes {found}, expected 00 00 08 {expected:02x}: it is no IDX file");
+            return Err(self.malformed(format!("{problem}; {REFETCH}")));
+        };
+        if element != UNSIGNED_BYTE {
+            let (found, problem) = (element_name(element), "convert it to unsigned bytes");
+            return Err(self.malformed(format!("its elements are {found}, expected unsigned bytes (0x08); {problem}")));
+        }
+        if rank != expected {
+            let [found, expected] = [rank, expected].map(rank_name);
+            return Err(self.malformed(format!("it holds {found}, expected {expected}; name the file of {expected}")));
+        }
+        Ok(())
+    }
+
+    fn word(&mut self) -> Result<[u8; 4]> {
+        let mut word = Vec::with_capacity(4);
+        self.read_to(&mut word, 4)?;
+        let problem = || format!("it ends within its header, expected {} bytes of it; {REFETCH}", Self::HEADER);
+        word.try_into().map_err(|_| self.malformed(problem()))
+    }
+
+    /// How many elements there are, once that many can be in this file and in memory.
+    fn length(&self, extents: &[u32; RANK]) -> Result<usize> {
+        if extents.contains(&0) {
+            return Err(self.malformed(format!("its extents are {extents:?}, expected numbers above 0; {REFETCH}")));
+        }
+        let most = if self.packed { self.size.saturating_mul(MOST_PER_PACKED_BYTE) } else { self.size };
+        let length = extents.iter().try_fold(1u64, |product, &n| product.checked_mul(n.into()));
+        let possible = |&length: &u64| length.checked_add(Self::HEADER).is_some_and(|whole| whole <= most);
+        let Some(length) = length.filter(possible) else {
+            let bound = match self.packed {
+                true => format!("a gzip file of {} bytes unpacks to {most} at most", self.size),
+                false => format!("the file has {most} in all"),
+            };
+            let problem = format!("its header of {} bytes promises {extents:?} more, but {bound}", Self::HEADER);
+            return Err(self.malformed(format!("{problem}; {REFETCH}")));
+        };
+        memory::require(&self.path.display().to_string(), length, "use a smaller file, or a machine with more memory")?;
+        usize::try_from(length).map_err(|_| self.malformed(format!("its {length} bytes exceed what this machine can address")))
+    }
+
+    /// Reads the elements, after which the file must end.
+    fn elements(&mut self, length: usize) -> Result<Vec<u8>> {
+        let mut elements = Vec::new();
+        // One more than promised: what is there too many shows, and all else that a hostile file unpacks to stays packed.
+        let room = elements.try_reserve_exact(length.saturating_add(1));
+        room.map_err(|_| self.malformed(format!("its header promises {length} bytes, for which there is no memory")))?;
+        self.read_to(&mut elements, length as u64 + 1)?;
+        if elements.len() < length {
+            let problem = format!("it ends after {} of the {length} bytes that its header promises", elements.len());
+            return Err(self.malformed(format!("{problem}; {REFETCH}")));
+        }
+        if elements.len() > length {
+            return Err(self.malformed(format!("it goes on after the {length} bytes that its header promises; {REFETCH}")));
+        }
+        Ok(elements)
+    }
+
+    /// Appends the next `most` bytes, or all that there are.
+    fn read_to(&mut self, bytes: &mut Vec<u8>, most: u64) -> Result<()> {
+        match self.bytes.by_ref().take(most).read_to_end(bytes) {
+            Ok(_) => Ok(()),
+            // What the unpacking calls by these names is a flaw of the content, not of the disk.
+            Err(error) if self.packed && matches!(error.kind(), UnexpectedEof | InvalidInput | InvalidData) => {
+                Err(self.malformed(format!("it cannot be unpacked ({error}), expected a whole gzip file; {REFETCH}")))
+            }
+            Err(source) => Err(Error::Read { path: self.path.into(), source }),
+        }
+    }
+
+    fn malformed(&self, problem: String) -> Error {
+        Error::malformed(self.path, problem)
     }
 }
 
-/// Appends up to `most` bytes of the source, growing with what comes and not with what is promised.
-fn fill(path: &Path, source: &mut impl Read, bytes: &mut Vec<u8>, most: u64) -> Result<()> {
-    let read = source.take(most).read_to_end(bytes);
-    read.map(drop).map_err(|error| Error::malformed(path, format!("it cannot be read or unpacked: {error}; get it again")))
+fn rank_name(rank: u8) -> String {
+    match rank {
+        1 => "labels (1 dimension)".into(),
+        3 => "images (3 dimensions)".into(),
+        _ => format!("an array of {rank} dimensions"),
+    }
 }
 
-fn check_magic(magic: &[u8], axes: u8) -> std::result::Result<(), String> {
-    let what = |axes| match axes {
-        LABELS => "labels",
-        IMAGES => "images",
-        _ => "something else",
-    };
-    match *magic {
-        [0, 0, BYTES, found] if found == axes => Ok(()),
-        [0, 0, BYTES, found] => Err(format!("it holds {} ({found} axes), expected {} ({axes} axes)", what(found), what(axes))),
-        [0, 0, kind @ (0x09 | 0x0b..=0x0e), _] => Err(format!("its elements are of type {kind:#04x}, expected 0x08, bytes")),
-        _ => Err(format!("it starts with {magic:02x?}, expected [00, 00, 08, {axes:02x}]: it is no IDX file of {}", what(axes))),
+fn element_name(element: u8) -> String {
+    match element {
+        0x09 => "signed bytes (0x09)".into(),
+        0x0b => "16-bit integers (0x0b)".into(),
+        0x0c => "32-bit integers (0x0c)".into(),
+        0x0d => "32-bit floats (0x0d)".into(),
+        0x0e => "64-bit floats (0x0e)".into(),
+        _ => format!("of an unknown type (0x{element:02x})"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::base::random::{Purpose, Random};
-    use flate2::{Compression, write::GzEncoder};
+    use std::cell::Cell;
+    use std::fs;
     use std::io::Write;
-    use std::path::PathBuf;
 
-    fn header(axes: u8, extents: &[u32]) -> Vec<u8> {
-        let extents = extents.iter().flat_map(|extent| extent.to_be_bytes());
-        [0, 0, BYTES, axes].into_iter().chain(extents).collect()
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn idx(magic: [u8; 4], extents: &[u32], elements: &[u8]) -> Vec<u8> {
+        let extents = extents.iter().flat_map(|n| n.to_be_bytes());
+        magic.into_iter().chain(extents).chain(elements.iter().copied()).collect()
     }
 
-    fn images(extents: &[u32; 3]) -> Vec<u8> {
-        let elements = extents.iter().product::<u32>();
-        [header(IMAGES, extents), (0..elements).map(|i| i as u8).collect()].concat()
+    /// Two images of 2 x 3 pixels.
+    fn images() -> Vec<u8> {
+        idx([0, 0, 8, 3], &[2, 2, 3], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255])
     }
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(vec![], Compression::default());
+        let mut encoder = GzEncoder::new(vec![], Compression::best());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }
 
-    struct Scratch(tempfile::TempDir);
+    fn parsed<const RANK: usize>(file: &[u8]) -> Result<([usize; RANK], Vec<u8>)> {
+        parse(Path::new("file"), file.len() as u64, file)
+    }
 
-    impl Scratch {
-        fn new() -> Self {
-            Scratch(tempfile::tempdir().unwrap())
+    /// What is wrong with this file of images.
+    fn flaw(file: &[u8]) -> String {
+        let error = parsed::<3>(file).unwrap_err();
+        assert!(matches!(error, Error::Malformed { .. }), "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn plain_and_packed_files_are_told_apart_by_their_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let expected: Vec<u8> = images()[16..].to_vec();
+        for (name, content) in [("plain.gz", images()), ("packed", packed(&images()))] {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            let images = read_images(&path).unwrap();
+            assert_eq!(images, Images { count: 2, height: 2, width: 3, pixels: expected.clone() });
         }
+        let path = folder.path().join("labels");
+        fs::write(&path, idx([0, 0, 8, 1], &[3], &[7, 0, 9])).unwrap();
+        assert_eq!(read_labels(&path).unwrap(), [7, 0, 9]);
+    }
 
-        fn file(&self, bytes: &[u8]) -> PathBuf {
-            let path = self.0.path().join("file");
-            std::fs::write(&path, bytes).unwrap();
-            path
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = read_images(folder.path()).unwrap_err().to_string();
+        assert!(text.ends_with("it is a folder, expected an IDX file; name the file itself"), "{text}");
+        assert!(matches!(read_labels(&folder.path().join("nothing")), Err(Error::Read { .. })));
+        #[cfg(unix)]
+        {
+            let device = folder.path().join("device");
+            std::os::unix::fs::symlink("/dev/zero", &device).unwrap();
+            let text = read_labels(&device).unwrap_err().to_string();
+            assert!(text.contains("it is a device or pipe, expected an IDX file"), "{text}");
         }
+    }
 
-        fn images(&self, bytes: &[u8]) -> Result<Images> {
-            read_images(&self.file(bytes))
+    #[test]
+    fn a_cut_off_header_is_named() {
+        for length in [0, 3, 4, 15] {
+            assert_eq!(
+                flaw(&images()[..length]),
+                "file: it ends within its header, expected 16 bytes of it; fetch the file again"
+            );
+            assert!(flaw(&packed(&images()[..length])).contains("it ends within its header"));
         }
+    }
 
-        #[track_caller]
-        fn refused(&self, bytes: &[u8], expected: &str) {
-            for bytes in [bytes.to_vec(), packed(bytes)] {
-                let error = self.images(&bytes).unwrap_err();
-                assert!(matches!(error, Error::Malformed { .. }), "{error}");
-                assert!(error.to_string().contains(expected), "expected {expected:?} in: {error}");
+    #[test]
+    fn cut_off_elements_are_named() {
+        let text = flaw(&images()[..27]);
+        let expected = "file: its header of 16 bytes promises [2, 2, 3] more, but the file has 27 in all; fetch the file again";
+        assert_eq!(text, expected);
+        let text = flaw(&packed(&images()[..27]));
+        assert_eq!(text, "file: it ends after 11 of the 12 bytes that its header promises; fetch the file again");
+    }
+
+    /// The size that the system told is no longer that of the file.
+    #[test]
+    fn a_file_that_shrinks_while_it_is_read_is_named() {
+        let text = parse::<3>(Path::new("file"), 28, &images()[..27]).unwrap_err().to_string();
+        assert_eq!(text, "file: it ends after 11 of the 12 bytes that its header promises; fetch the file again");
+    }
+
+    #[test]
+    fn trailing_bytes_are_named() {
+        let long = [images(), vec![0]].concat();
+        for file in [packed(&long), long] {
+            assert_eq!(flaw(&file), "file: it goes on after the 12 bytes that its header promises; fetch the file again");
+        }
+    }
+
+    #[test]
+    fn another_magic_number_is_quoted() {
+        let text = flaw(b"<!DOCTYPE html>");
+        let expected =
+            "file: it begins with the bytes 3c 21 44 4f, expected 00 00 08 03: it is no IDX file; fetch the file again";
+        assert_eq!(text, expected);
+        assert!(flaw(&packed(&packed(&images()))).contains("it begins with the bytes 1f 8b 08"));
+    }
+
+    #[test]
+    fn labels_where_images_are_expected_are_named_and_the_other_way_round() {
+        let text = flaw(&idx([0, 0, 8, 1], &[3], &[7, 0, 9]));
+        let expected = "file: it holds labels (1 dimension), expected images (3 dimensions); \
+            name the file of images (3 dimensions)";
+        assert_eq!(text, expected);
+        let text = parsed::<1>(&images()).unwrap_err().to_string();
+        assert!(text.contains("it holds images (3 dimensions), expected labels (1 dimension)"), "{text}");
+        assert!(flaw(&idx([0, 0, 8, 2], &[1, 1], &[0])).contains("it holds an array of 2 dimensions"));
+        assert!(flaw(&idx([0, 0, 8, 255], &[], &[])).contains("it holds an array of 255 dimensions"));
+    }
+
+    #[test]
+    fn other_elements_than_bytes_are_named() {
+        let elements =
+            [(9, "signed bytes"), (11, "16-bit integers"), (12, "32-bit integers"), (13, "32-bit floats"), (14, "64-bit floats")];
+        for (element, name) in elements.into_iter().chain([(0, "of an unknown type (0x00)")]) {
+            let text = flaw(&idx([0, 0, element, 3], &[1, 1, 1], &[0; 8]));
+            let expected = format!("its elements are {name}");
+            assert!(text.contains(&expected) && text.contains("expected unsigned bytes (0x08)"), "{text}");
+        }
+    }
+
+    #[test]
+    fn extents_that_no_file_can_have_are_refused_before_anything_is_reserved() {
+        let extents: [&[u32; 3]; 3] = [&[u32::MAX; 3], &[1 << 20; 3], &[1 << 31, 1 << 31, 4]];
+        for extents in extents {
+            let file = idx([0, 0, 8, 3], extents, &[0; 12]);
+            let expected = format!("its header of 16 bytes promises {extents:?} more, but ");
+            for (file, bound) in [(packed(&file), " bytes unpacks to "), (file, "the file has 28 in all")] {
+                let text = flaw(&file);
+                assert!(text.contains(&expected) && text.contains(bound), "{text}");
             }
         }
     }
 
     #[test]
-    fn plain_and_compressed_files_give_the_same_images() {
-        let scratch = Scratch::new();
-        let bytes = images(&[3, 2, 4]);
-        let plain = scratch.images(&bytes).unwrap();
-        assert_eq!((plain.count, plain.height, plain.width, plain.pixels.len()), (3, 2, 4, 24));
-        assert_eq!(plain.pixels[23], 23);
-        assert_eq!(scratch.images(&packed(&bytes)).unwrap(), plain);
-        // Compressed in two parts.
-        let parts = [packed(&bytes[..10]), packed(&bytes[10..])].concat();
-        assert_eq!(scratch.images(&parts).unwrap(), plain);
-        let labels = [header(LABELS, &[3]), vec![5, 0, 4]].concat();
-        assert_eq!(read_labels(&scratch.file(&labels)).unwrap(), [5, 0, 4]);
-    }
-
-    #[test]
-    fn truncated_files_are_refused_wherever_they_end() {
-        let scratch = Scratch::new();
-        let bytes = images(&[3, 2, 4]);
-        for length in 0..bytes.len() {
-            assert!(scratch.images(&bytes[..length]).is_err(), "{length} bytes");
-            assert!(scratch.images(&packed(&bytes[..length])).is_err(), "{length} bytes, compressed");
-        }
-        scratch.refused(&bytes[..bytes.len() - 1], "truncated: 23 of 24 elements");
-        scratch.refused(&bytes[..7], "truncated within its header");
-        let packed = packed(&bytes);
-        for length in 2..packed.len() {
-            assert!(scratch.images(&packed[..length]).is_err(), "{length} bytes of the compressed file");
+    fn an_extent_of_zero_is_named() {
+        for extents in [[0, 2, 3], [2, 0, 3], [2, 2, 0]] {
+            let text = flaw(&idx([0, 0, 8, 3], &extents, &[]));
+            assert!(text.contains(&format!("its extents are {extents:?}, expected numbers above 0")), "{text}");
         }
     }
 
+    /// A real gzip file of zeros comes near to the bound that no gzip file exceeds.
     #[test]
-    fn oversized_files_are_refused() {
-        let scratch = Scratch::new();
-        scratch.refused(&[images(&[3, 2, 4]), vec![0]].concat(), "more bytes follow the 24 elements");
-        let trailing = [packed(&images(&[3, 2, 4])), b"not gzip".to_vec()].concat();
-        assert!(scratch.images(&trailing).unwrap_err().to_string().contains("unpacked"));
+    fn a_packed_file_may_promise_what_gzip_can_reach_and_no_more() {
+        let zeros = |n: u32| packed(&idx([0, 0, 8, 3], &[n, 1000, 1000], &vec![0; n as usize * 1_000_000]));
+        let whole = zeros(8);
+        assert!(whole.len() * 1000 < 8_000_000 + 16 * 1000 + 200_000, "{}", whole.len());
+        assert_eq!(parsed::<3>(&whole).unwrap().1, vec![0; 8_000_000]);
+        let liar = packed(&idx([0, 0, 8, 3], &[9, 1000, 1000], &vec![0; 8_000_000]));
+        assert!(flaw(&liar).contains(&format!("unpacks to {} at most", 1032 * liar.len())));
     }
 
-    #[test]
-    fn files_of_another_kind_are_named() {
-        let scratch = Scratch::new();
-        scratch.refused(&[header(LABELS, &[3]), vec![1, 2, 3]].concat(), "it holds labels (1 axes), expected images");
-        scratch.refused(&[0, 0, 0x0d, 3, 0, 0, 0, 1], "of type 0x0d, expected 0x08");
-        scratch.refused(b"PK\x03\x04 and so on", "no IDX file of images");
-        scratch.refused(b"", "no IDX file of images");
-        assert!(read_images(scratch.0.path()).unwrap_err().to_string().contains("not a regular file"));
-        assert!(matches!(read_images(&scratch.0.path().join("missing")), Err(Error::Read { .. })));
+    /// Counts what is taken from it.
+    struct Counting<'a> {
+        taken: &'a Cell<u64>,
     }
 
-    #[test]
-    fn lying_headers_reserve_nothing() {
-        let scratch = Scratch::new();
-        for extents in [[u32::MAX; 3], [u32::MAX, 1, 1], [1 << 20, 1 << 20, 1 << 20]] {
-            scratch.refused(&header(IMAGES, &extents), "more than a file of its size can hold");
+    impl Read for Counting<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            buffer.fill(7);
+            self.taken.set(self.taken.get() + buffer.len() as u64);
+            Ok(buffer.len())
         }
-        scratch.refused(&header(IMAGES, &[3, 0, 4]), "that is none");
     }
 
     #[test]
-    fn a_bomb_is_not_unpacked() {
-        let scratch = Scratch::new();
-        let bomb = packed(&[header(IMAGES, &[1, 2, 2]), vec![0; 50 << 20]].concat());
-        assert!(bomb.len() < 1 << 20);
-        assert!(scratch.images(&bomb).unwrap_err().to_string().contains("more bytes follow the 4 elements"));
+    fn a_bomb_is_unpacked_no_further_than_its_header_promises() {
+        let bomb = packed(&[images(), vec![0; 50_000_000]].concat());
+        assert!(flaw(&bomb).contains("it goes on after the 12 bytes that its header promises"));
+        // The same without end, counted behind the unpacking.
+        let (taken, start) = (Cell::new(0), images());
+        let bytes = start.as_slice().chain(Counting { taken: &taken });
+        let content = Content::<_, 3> { path: Path::new("file"), packed: true, size: 1 << 40, bytes };
+        assert!(content.parse().unwrap_err().to_string().contains("it goes on after the 12 bytes"));
+        assert_eq!(taken.get(), 1);
     }
 
     #[test]
-    fn damaged_files_never_panic() {
-        let scratch = Scratch::new();
-        let mut random = Random::new(3, Purpose::Synthetic, 0, 0);
-        for whole in [images(&[2, 3, 2]), packed(&images(&[2, 3, 2]))] {
-            for _ in 0..1000 {
-                let mut bytes = whole.clone();
-                for _ in 0..=random.below(3) {
-                    let place = random.below(bytes.len());
-                    bytes[place] = random.bits() as u8;
-                }
-                bytes.truncate(1 + random.below(bytes.len()));
-                // Whatever it is: an answer.
-                let _ = scratch.images(&bytes);
+    fn a_cut_off_or_damaged_packed_file_is_named() {
+        let whole = packed(&images());
+        for length in 2..whole.len() {
+            let text = flaw(&whole[..length]);
+            assert!(text.contains("it cannot be unpacked (") && text.contains("expected a whole gzip file"), "{length}: {text}");
+        }
+        // The last eight bytes are the checksum and the length.
+        for place in 10..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 0x55;
+            assert!(parsed::<3>(&damaged).is_err(), "{place}");
+        }
+    }
+
+    #[test]
+    fn trailing_garbage_after_the_packed_content_is_named() {
+        let text = flaw(&[packed(&images()), b"garbage, and more of it".to_vec()].concat());
+        assert!(text.contains("it cannot be unpacked (invalid gzip header)"), "{text}");
+    }
+
+    #[test]
+    fn a_file_of_several_packed_pieces_is_read_as_one() {
+        let whole = images();
+        let pieces = [packed(&whole[..20]), packed(&[]), packed(&whole[20..])].concat();
+        assert_eq!(parsed::<3>(&pieces).unwrap(), parsed::<3>(&images()).unwrap());
+    }
+
+    /// A file that is as large as it says, without a byte on the disk.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_does_not_fit_into_memory_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        fs::write(&path, idx([0, 0, 8, 3], &[1 << 10, 1 << 15, 1 << 15], &[])).unwrap();
+        if fs::OpenOptions::new().write(true).open(&path).unwrap().set_len((1 << 40) + 16).is_err() {
+            println!("SKIPPED: the temporary folder holds no sparse file of 1 TiB");
+            return;
+        }
+        let error = read_images(&path).unwrap_err();
+        assert!(matches!(error, Error::Memory { needed: 1_048_576, .. }), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Plain: whatever is read fits its header. Packed: the checksum lets nothing but the original through.
+        #[test]
+        fn no_damaged_file_panics_or_is_taken_for_another(
+            pack: bool,
+            flips in prop::collection::vec((0usize..60, any::<u8>()), 0..4),
+            length in 0usize..120,
+        ) {
+            let whole = if pack { packed(&images()) } else { images() };
+            let mut file = whole.clone();
+            for (place, bits) in flips {
+                let place = place % file.len();
+                file[place] ^= bits;
             }
+            // Half of the files stay whole.
+            file.truncate(length.max(1));
+            if let Ok((extents, elements)) = parsed::<3>(&file) {
+                prop_assert_eq!(file.len(), whole.len());
+                prop_assert_eq!(extents.iter().product::<usize>(), elements.len());
+                prop_assert!(!pack || elements == images()[16..]);
+            }
+            let _ = parsed::<1>(&file);
         }
     }
 }
