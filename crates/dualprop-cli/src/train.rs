@@ -115,7 +115,8 @@ fn try_out(recipe: &Recipe, folders: &Folders) -> Result<String> {
 fn report(outcome: Outcome<Summary>, run: &str, options: &TrainOptions) -> Result<u8> {
     let Outcome::Finished(summary) = outcome else {
         let program = output::program();
-        output::note(&format!("interrupted; everything is kept. Go on with: {program} train --resume {run}\n"));
+        let data = options.data_dir.as_ref().map_or_else(String::new, |folder| format!(" --data-dir {}", folder.display()));
+        output::note(&format!("interrupted; everything is kept. Go on with: {program} train --resume {run}{data}\n"));
         return Ok(INTERRUPTED);
     };
     let recipe = Recipe::load(&format!("{run}/recipe.toml"), &[])?;

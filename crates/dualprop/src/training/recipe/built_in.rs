@@ -24,37 +24,37 @@ pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "mnist",
         purpose: "the paper's MLP experiment (section 6.1) on MNIST by DP-transpose; choose learning.alpha",
-        time: "2 min",
+        time: "40 s",
         text: include_str!("../../../recipes/mnist.toml"),
     },
     BuiltIn {
         name: "fashion-mnist",
         purpose: "the same on Fashion-MNIST",
-        time: "2 min",
+        time: "40 s",
         text: include_str!("../../../recipes/fashion-mnist.toml"),
     },
     BuiltIn {
         name: "mnist-mixed",
         purpose: "the paper's mixed DP: alpha at the output only, 1/2 inside, proximal nudge",
-        time: "3 min",
+        time: "80 s",
         text: include_str!("../../../recipes/mnist-mixed.toml"),
     },
     BuiltIn {
         name: "mnist-damped",
         purpose: "the paper's damped DP: DP at any alpha, each compartment held back by a proximal term, 15 rounds",
-        time: "8 min",
+        time: "3 min",
         text: include_str!("../../../recipes/mnist-damped.toml"),
     },
     BuiltIn {
         name: "mnist-adversarial",
         purpose: "the paper's baseline: input-adversarial training, backpropagation on x + 1/2 of its gradient",
-        time: "2 min",
+        time: "1 min",
         text: include_str!("../../../recipes/mnist-adversarial.toml"),
     },
     BuiltIn {
         name: "mnist-sgd",
         purpose: "MNIST by DP-transpose with cross-entropy and SGD, as the paper trains its convolutional networks",
-        time: "1 min",
+        time: "40 s",
         text: include_str!("../../../recipes/mnist-sgd.toml"),
     },
 ];
