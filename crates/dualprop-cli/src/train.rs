@@ -28,9 +28,11 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
         if listener.started.is_empty() && matches!(outcome, Outcome::Finished(_)) && !options.quiet {
             output::note(&format!("{}: finished already; nothing is left to do\n", run.display()));
         }
-        return report(outcome, &run.display().to_string(), options);
+        let run = run.display().to_string();
+        return report(outcome, &run, &format!("{run}/recipe.toml"), options);
     }
-    let recipe = load(recipe.as_deref().unwrap_or("digits"), options)?;
+    let name = recipe.as_deref().unwrap_or("digits");
+    let recipe = load(name, options)?;
     if options.print_recipe {
         output::print(&recipe.params().to_toml()?)?;
         return Ok(0);
@@ -39,11 +41,11 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
         output::print(&try_out(&recipe, &folders)?)?;
         return Ok(0);
     }
-    let TrainOptions { runs_dir, name, force, .. } = options;
-    let destination = Destination { root: runs_dir.clone(), name: name.clone(), force: *force };
+    let TrainOptions { runs_dir, name: run, force, .. } = options;
+    let destination = Destination { root: runs_dir.clone(), name: run.clone(), force: *force };
     let mut listener = Listener::new(options)?;
     let outcome = training::run(&recipe, &folders, &destination, &mut |event| listener.hear(event))?;
-    report(outcome, &listener.run_directory(&recipe), options)
+    report(outcome, &listener.run_directory(&recipe), name, options)
 }
 
 /// Progress, and Ctrl-C.
@@ -111,17 +113,16 @@ fn try_out(recipe: &Recipe, folders: &Folders) -> Result<String> {
     ))
 }
 
-/// Prints what came out, or how to go on.
-fn report(outcome: Outcome<Summary>, run: &str, options: &TrainOptions) -> Result<u8> {
+/// Prints what came out and what `recipe` might be tried with next, or how to go on.
+fn report(outcome: Outcome<Summary>, run: &str, recipe: &str, options: &TrainOptions) -> Result<u8> {
     let Outcome::Finished(summary) = outcome else {
         let program = output::program();
         let data = options.data_dir.as_ref().map_or_else(String::new, |folder| format!(" --data-dir {}", folder.display()));
         output::note(&format!("interrupted; everything is kept. Go on with: {program} train --resume {run}{data}\n"));
         return Ok(INTERRUPTED);
     };
-    let recipe = Recipe::load(&format!("{run}/recipe.toml"), &[])?;
-    let text = describe(&summary, &recipe)?;
-    let hints = if options.quiet { String::new() } else { next_things(&summary) };
+    let text = describe(&summary, &Recipe::load(&format!("{run}/recipe.toml"), &[])?)?;
+    let hints = if options.quiet { String::new() } else { next_things(&summary, recipe) };
     if options.json {
         if !options.quiet {
             output::note(&format!("{text}{hints}"));
@@ -152,15 +153,16 @@ fn describe(summary: &Summary, recipe: &Recipe) -> Result<String> {
     Ok(text)
 }
 
-fn next_things(summary: &Summary) -> String {
+fn next_things(summary: &Summary, recipe: &str) -> String {
     let program = output::program();
     let lines = [
-        ("train --set learning.alpha=0.5", "symmetric nudging: both compartments are pulled"),
-        ("train --set learning.rule=dp", "the rule that is stable only for alpha = 0.5"),
-        ("train --set learning.rule=backprop", "the same network by backpropagation"),
-        ("train --set 'seeds=[0,1,2,3,4]'", "five seeds, mean and deviation"),
-        ("plan", "what one training step computes and costs"),
-    ];
+        ("train", " --set learning.alpha=0.5", "symmetric nudging: both compartments are pulled"),
+        ("train", " --set learning.rule=dp", "the rule that is stable only for alpha = 0.5"),
+        ("train", " --set learning.rule=backprop", "the same network by backpropagation"),
+        ("train", " --set 'seeds=[0,1,2,3,4]'", "five seeds, mean and deviation"),
+        ("plan", "", "what one training step computes and costs"),
+    ]
+    .map(|(command, settings, what)| (format!("{command} {recipe}{settings}"), what));
     let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     let next: Vec<String> = lines.iter().map(|(command, what)| format!("  {program} {command:width$}  {what}\n")).collect();
     let (seeds, have) = if summary.seeds.len() > 1 { ("/seed-*", "have") } else { ("", "has") };

@@ -1,6 +1,6 @@
 //! The recipe as written: names and numbers, not yet checked against each other.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A recipe as its file has it; what the file leaves out has its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct DataParams {
     /// The data set's name.
     pub dataset: String,
     /// The training samples held out for validation: a share if below 1, else how many.
-    #[serde(default = "fifth")]
+    #[serde(default = "fifth", serialize_with = "share_or_count")]
     pub validation: f64,
     /// The share of samples held out for the test, of a data set without a test part of its own; left out: a fifth.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,7 +244,7 @@ pub struct TrainingParams {
     pub batch_size: usize,
     /// Threads; 0: one per core. Never changes a result.
     pub threads: usize,
-    /// Steps between two measurements of the angle to backpropagation; 0: never.
+    /// Batches between two measurements of the angle to backpropagation, from the first of each epoch; 0: never.
     pub alignment_every: u64,
     /// What an epoch shuffles: its `samples`, or the order of the same `batches`.
     pub shuffle: String,
@@ -265,6 +265,13 @@ impl Default for TrainingParams {
     }
 }
 
+/// A share as it is, a count without the decimal point that looks like a share.
+fn share_or_count<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    match *value {
+        count if count >= 1.0 && count.fract() == 0.0 && count <= f64::from(u32::MAX) => serializer.serialize_u32(count as u32),
+        share => serializer.serialize_f64(share),
+    }
+}
 fn one_seed() -> Vec<u64> {
     vec![0]
 }

@@ -64,12 +64,11 @@ impl Trainer {
         if loss.is_finite() { Ok((loss, hits)) } else { Err(self.diverged("the training loss")) }
     }
 
-    /// Alignment with backpropagation and the state of the dyads, every so many batches.
+    /// Alignment with backpropagation and the state of the dyads, every so many batches from the first of an epoch.
     fn measure(&mut self, epoch: u32, train_loss: f64, directory: &RunDirectory) -> Result<()> {
         let every = self.recipe.params().training.alignment_every;
-        let updates = self.multistep();
         let Some(backprop) = &mut self.engines.backprop else { return Ok(()) };
-        if every == 0 || !(self.progress.steps / updates).is_multiple_of(every) {
+        if every == 0 || !self.progress.batches.is_multiple_of(every) {
             return Ok(());
         }
         backprop.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
