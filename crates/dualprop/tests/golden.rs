@@ -12,10 +12,9 @@ use dualprop::compute::Pool;
 use dualprop::training::case::{Case, Trace, TraceOptions, trace};
 use safetensors::SafeTensors;
 
-/// Of the dense cases, so that an empty folder cannot pass.
-const INFERENCES: usize = 9;
-const TRAININGS: usize = 1;
-const CONVOLUTIONAL: usize = 7;
+/// So that an empty folder cannot pass.
+const INFERENCES: usize = 15;
+const TRAININGS: usize = 2;
 
 /// What the authors' f64 and ours may differ by, in numbers of order 1. Found: 2e-15 in states and gradients; 7e-14 in the
 /// contrastive objective, which is a sum over all parameters.
@@ -29,13 +28,13 @@ const F32: f64 = 1e-5;
 /// name → (shape, numbers)
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f64>)>;
 
-/// Paths of the dense and of the convolutional golden files in a folder.
-fn files(folder: &str) -> (Vec<PathBuf>, Vec<PathBuf>) {
+/// Paths of the golden files in a folder.
+fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "safetensors")).collect();
     paths.sort();
-    paths.into_iter().partition(|path| path.file_name().unwrap().to_str().unwrap().contains("mlp"))
+    paths
 }
 
 /// What a trace of this file should find: every tensor that is not part of the case.
@@ -89,14 +88,14 @@ impl Worst {
     }
 }
 
-/// Every dense golden file in T, optimised and naive.
+/// Every golden file in T, optimised and naive.
 fn compare_all<T: Real>(tolerance: f64, relative: bool) {
     for naive in [false, true] {
         let mut worst = Worst::default();
         for (folder, count) in [("", INFERENCES), ("training", TRAININGS)] {
-            let (dense, _) = files(folder);
-            assert_eq!(dense.len(), count, "dense golden files in `{folder}`");
-            for path in dense {
+            let paths = files(folder);
+            assert_eq!(paths.len(), count, "golden files in `{folder}`");
+            for path in paths {
                 worst.compare(&path, relative, &run::<T>(&path, TraceOptions { naive, ..TraceOptions::default() }));
             }
         }
@@ -105,30 +104,18 @@ fn compare_all<T: Real>(tolerance: f64, relative: bool) {
 }
 
 #[test]
-fn in_f64_every_dense_case_is_the_authors_numbers() {
+fn in_f64_every_case_is_the_authors_numbers() {
     compare_all::<f64>(F64, false);
 }
 
 #[test]
-fn in_f32_every_dense_case_is_the_authors_numbers_to_single_precision() {
+fn in_f32_every_case_is_the_authors_numbers_to_single_precision() {
     compare_all::<f32>(F32, true);
 }
 
 #[test]
-fn convolutional_cases_are_refused_by_name() {
-    let paths = ["", "training"].map(|folder| files(folder).1).concat();
-    assert_eq!(paths.len(), CONVOLUTIONAL);
-    for path in paths {
-        let error = Case::read(&path).unwrap_err();
-        let text = error.to_string();
-        assert!(error.is_input() && text.starts_with(&format!("{}: metadata `conv_features`", path.display())), "{text}");
-        assert!(text.contains("convolutional networks are not supported by this version"), "{text}");
-    }
-}
-
-#[test]
 fn leaving_out_what_is_redundant_changes_no_bit() {
-    for path in ["", "training"].map(|folder| files(folder).0).concat() {
+    for path in ["", "training"].map(files).concat() {
         let [optimised, naive] = [false, true].map(|naive| run::<f32>(&path, TraceOptions { naive, ..TraceOptions::default() }));
         assert_eq!(optimised.tensors(), naive.tensors(), "{}", path.display());
     }
@@ -143,7 +130,7 @@ fn norm(x: impl Iterator<Item = f64>) -> f64 {
 #[test]
 fn every_pass_is_measured_and_the_last_is_that_of_the_golden_states() {
     let every_pass = |naive| TraceOptions { naive, every_pass: true, ..TraceOptions::default() };
-    for path in files("").0 {
+    for path in files("") {
         let case = Case::read(&path).unwrap();
         let (depth, name) = (case.topology().depth(), case.name());
         let trace = run::<f64>(&path, every_pass(false));
@@ -175,7 +162,7 @@ fn every_pass_is_measured_and_the_last_is_that_of_the_golden_states() {
 /// DP⊤ at α = 0 from a forward pass has s̄ at rest; after L bottom-to-top sweeps the differences are too, and not before.
 #[test]
 fn the_residual_says_when_states_are_settled() {
-    let path = files("").0.into_iter().find(|path| path.to_str().unwrap().contains("dp_transpose_a0.0_b0.1_fwK4")).unwrap();
+    let path = files("").into_iter().find(|path| path.to_str().unwrap().contains("dp_transpose_a0.0_b0.1_fwK4")).unwrap();
     let trace = run::<f64>(&path, TraceOptions { every_pass: true, ..TraceOptions::default() });
     let residuals: Vec<&[f64]> = trace.tensors()["pass_residual"].data().chunks(3).collect();
     for (pass, unsettled) in [(0, [false, true, false]), (1, [true, false, false]), (2, [false; 3]), (3, [false; 3])] {
@@ -187,7 +174,7 @@ fn the_residual_says_when_states_are_settled() {
 
 #[test]
 fn other_programs_read_the_file_and_one_or_three_threads_write_the_same() {
-    let path = &files("").0[0];
+    let path = &files("")[0];
     let case = Case::read(path).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let written = [1, 2, 3].map(|threads| {

@@ -1,7 +1,7 @@
 //! The naive reference path against the golden files: numbers that the paper's authors' own program printed in f64.
 //!
 //! The oracle here is that program; the tolerance of 1e-10 is the one at which the files were made, and what is found is
-//! nearer to 1e-15. Convolutional cases are left out, since the reference is dense.
+//! nearer to 1e-15.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test by panicking")]
 
@@ -53,10 +53,25 @@ impl Golden {
     }
 
     fn network(&self) -> Network {
+        let numbers = |key: &str| -> Vec<usize> { serde_json::from_str(self.text(key)).unwrap() };
+        let pools: Vec<bool> = serde_json::from_str(self.text("pool_after_conv")).unwrap();
+        let input = numbers("input_shape");
+        // The image that comes next; the authors' program pools before the activation.
+        let (mut height, mut width) = (input[0], input[1]);
         let mut layers = Vec::new();
         while let Some((shape, kernel)) = self.tensors.get(&format!("kernel.{}", layers.len())) {
-            let bias = self.tensor(&format!("bias.{}", layers.len())).to_vec();
-            layers.push(Dense { inputs: shape[0], outputs: shape[1], kernel: kernel.clone(), bias });
+            let (kernel, bias) = (kernel.clone(), self.tensor(&format!("bias.{}", layers.len())).to_vec());
+            layers.push(match shape[..] {
+                [size, _, inputs, outputs] => {
+                    let linear = Linear::Convolution { height, width, inputs, outputs, size };
+                    let pool_above = pools[layers.len()].then_some(MaxPool { height, width, channels: outputs });
+                    if pool_above.is_some() {
+                        (height, width) = (height / 2, width / 2);
+                    }
+                    Layer { pool_below: None, linear, kernel, bias, pool_above }
+                }
+                _ => Layer::dense(shape[0], shape[1], kernel, bias),
+            });
         }
         Network { layers, activation: Activation::parse(self.text("activation")).unwrap() }
     }
@@ -72,18 +87,19 @@ impl Golden {
             "evenodd" => schedule::even_odd,
             other => panic!("{}: schedule {other}", self.name),
         }(depth, self.number("passes"));
-        match self.text("rule") {
+        let settings = match self.text("rule") {
             "dp" => Settings::dp(depth, alpha, beta, loss, order),
             "dp_transpose" => Settings::dp_transpose(depth, alpha, beta, loss, order),
             // L_k belongs to the state that map k leaves, maps counted from 0: the first is that of the input.
             "dp_damped" => Settings::dp_damped(depth, alpha, beta, loss, order, self.tensor("damping")[1..].to_vec()),
             other => panic!("{}: rule {other}", self.name),
-        }
+        };
+        Settings { pool_routing: PoolRouting::Plus, ..settings }
     }
 
     /// Inputs and one-hot targets, one vector for each sample; of a training case those of all steps in turn.
     fn samples(&self, network: &Network) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
-        let (inputs, classes) = (network.layers[0].inputs, network.layers[network.depth() - 1].outputs);
+        let (inputs, classes) = (network.layers[0].linear.inputs(), network.layers[network.depth() - 1].linear.outputs());
         let xs = self.tensor("x").chunks_exact(inputs).map(<[f64]>::to_vec).collect();
         let one_hot = |label: &f64| (0..classes).map(|class| if class as f64 == *label { 1.0 } else { 0.0 }).collect();
         (xs, self.tensor("labels").iter().map(one_hot).collect())
@@ -99,15 +115,13 @@ impl Golden {
     }
 }
 
-/// The dense cases of a folder, and how many others it holds.
-fn dense_cases(folder: &str) -> (Vec<Golden>, usize) {
+/// The cases of a folder.
+fn cases(folder: &str) -> Vec<Golden> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
     let mut paths: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
-    let (dense, others): (Vec<_>, Vec<_>) =
-        paths.iter().map(|path| Golden::read(path)).partition(|golden| golden.text("conv_features") == "[]");
-    (dense, others.len())
+    paths.iter().map(|path| Golden::read(path)).collect()
 }
 
 /// Prints the worst error, and fails naming all that are too large.
@@ -119,9 +133,9 @@ fn judge(case: &Golden, what: &str, errors: Vec<(String, f64)>, tolerance: f64) 
 }
 
 #[test]
-fn every_dense_inference_agrees_with_the_authors_program() {
-    let (cases, convolutional) = dense_cases("");
-    assert_eq!((cases.len(), convolutional), (9, 6), "golden files are missing, or new ones need a look");
+fn every_inference_agrees_with_the_authors_program() {
+    let cases = cases("");
+    assert_eq!(cases.len(), 15, "golden files are missing, or new ones need a look");
     for case in &cases {
         let network = case.network();
         let settings = case.settings(&network);
@@ -184,9 +198,9 @@ fn train(case: &Golden, rates: &[f64]) -> (Network, Vec<f64>) {
 }
 
 #[test]
-fn the_dense_training_agrees_with_the_authors_program() {
-    let (cases, convolutional) = dense_cases("training");
-    assert_eq!((cases.len(), convolutional), (1, 1), "golden files are missing, or new ones need a look");
+fn every_training_agrees_with_the_authors_program() {
+    let cases = cases("training");
+    assert_eq!(cases.len(), 2, "golden files are missing, or new ones need a look");
     for case in &cases {
         assert_eq!((case.text("optimizer"), case.text("schedule_kind")), ("sgd", "warmup_cosine"));
         let of_rate = ["init_learning_rate", "learning_rate", "final_learning_rate"].map(|key| case.number(key));

@@ -98,28 +98,51 @@ mod tests {
     use super::*;
     use crate::compute::{Activation, Loss, Pool};
     use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule};
-    use crate::network::{BiasInitializer, Initializer, Shape, initialize};
+    use crate::network::{BiasInitializer, Initializer, Layer, PoolOrder, Shape, initialize};
 
     const N: usize = 6;
 
     fn check(activation: Activation, loss: Loss, spoil: impl Fn(&mut [Tensor<f64>])) -> Vec<FiniteDifferences> {
-        let topology = Topology::mlp(Shape::flat(5), &[7, 6, 3], activation).unwrap();
-        let parameters = initialize(&topology, Initializer::HeNormal, BiasInitializer::Normal, 4);
+        of_network(&Topology::mlp(Shape::flat(5), &[7, 6, 3], activation).unwrap(), loss, spoil)
+    }
+
+    fn of_network(topology: &Topology, loss: Loss, spoil: impl Fn(&mut [Tensor<f64>])) -> Vec<FiniteDifferences> {
+        let parameters = initialize(topology, Initializer::HeNormal, BiasInitializer::Normal, 4);
         let mut random = Random::new(1, Purpose::Synthetic, 0, 0);
-        let x: Vec<f64> = (0..N * 5).map(|_| random.normal()).collect();
+        let x: Vec<f64> = (0..N * topology.input().neurons()).map(|_| random.normal()).collect();
         let y: Vec<f64> = (0..N * 3).map(|i| f64::from(u8::from(i % 3 == (i / 3) % 3))).collect();
         let pool = Pool::new(1).unwrap();
-        let plan = Plan::compile(&topology, &Inference::new(Rule::backprop(), 1.0, loss), PlanOptions::default()).unwrap();
+        let plan = Plan::compile(topology, &Inference::new(Rule::backprop(), 1.0, loss), PlanOptions::default()).unwrap();
         let mut engine = Engine::new(plan, N, &pool).unwrap();
         engine.infer(&parameters, &x, &y).unwrap();
         let mut gradients = engine.gradients().to_vec();
         spoil(&mut gradients);
-        let mut predictor = Predictor::new(&topology, N, &pool);
+        let mut predictor = Predictor::new(topology, N, &pool);
         let mean_loss = |parameters: &Parameters<f64>| {
             let z = predictor.predict(parameters, &x)?;
             Ok(z.chunks(3).zip(y.chunks(3)).map(|(z, y)| loss.value(z, y)).sum::<f64>() / N as f64)
         };
-        finite_differences(&topology, &parameters, &gradients, 40, 0, mean_loss).unwrap()
+        finite_differences(topology, &parameters, &gradients, 40, 0, mean_loss).unwrap()
+    }
+
+    /// Odd sides, an image of one pixel, one channel, kernels of three sizes, pools on either side of the activation.
+    #[test]
+    fn backpropagation_through_convolutions_and_pools_agrees_with_them() {
+        for (input, layers) in [
+            ((7, 6, 2), vec!["conv 3 pool", "conv 4 5x5 pool", "dense 3"]),
+            ((5, 5, 1), vec!["conv 2", "conv 3 pool", "dense 6", "dense 3"]),
+            ((1, 1, 3), vec!["conv 4", "conv 1 1x1", "dense 3"]),
+            ((2, 9, 1), vec!["conv 3 1x1 pool", "conv 2 7x7", "dense 3"]),
+        ] {
+            for order in [PoolOrder::BeforeActivation, PoolOrder::AfterActivation] {
+                let layers = layers.iter().map(|text| Layer::parse("layer", text).unwrap()).collect();
+                let input = Shape::image(input.0, input.1, input.2);
+                let topology = Topology::new(input, layers, Activation::Tanh, order).unwrap();
+                for (k, layer) in of_network(&topology, Loss::CrossEntropy, |_| {}).iter().enumerate() {
+                    assert!(layer.worst < 1e-7 && layer.compared > 2 * layer.at_kinks, "{topology:?}: {k}: {layer:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::base::{Error, Real, Result};
 
 use super::pool::{ELEMENTS, Team};
 use super::spectral::spectral_norm;
-use super::{BufferId, Op, ParameterId, Pool, Program, ScalarId, Tensor, affine, dyad, nudge};
+use super::{BufferId, Op, ParameterId, Pool, Program, RoutingId, ScalarId, Tensor, affine, dyad, nudge, pooling};
 
 /// A program bound to this machine's memory, for batches of up to `capacity` samples.
 pub struct Cpu<T> {
@@ -15,6 +15,7 @@ pub struct Cpu<T> {
     capacity: usize,
     samples: usize,
     buffers: Vec<Vec<T>>,
+    routings: Vec<Vec<u8>>,
     scalars: Vec<T>,
     gradients: Vec<Tensor<T>>,
     pool: Pool,
@@ -24,11 +25,12 @@ impl<T: Real> Cpu<T> {
     /// Reserves all memory that the program needs for `capacity` samples.
     pub fn new(program: Program, capacity: usize, pool: Pool) -> Self {
         let buffers = program.buffers.iter().map(|width| vec![T::ZERO; width * capacity]).collect();
+        let routings = program.routings.iter().map(|width| vec![0; width * capacity]).collect();
         let writes_gradients = program.ops.iter().any(|op| matches!(op, Op::WeightProduct { .. } | Op::ZeroGradient { .. }));
         let shapes = if writes_gradients { program.parameters.as_slice() } else { &[] };
         let gradients = shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
         let scalars = vec![T::ZERO; program.scalars];
-        Cpu { program, capacity, samples: capacity, buffers, scalars, gradients, pool }
+        Cpu { program, capacity, samples: capacity, buffers, routings, scalars, gradients, pool }
     }
 
     /// The program.
@@ -69,6 +71,11 @@ impl<T: Real> Cpu<T> {
         &mut self.buffers[id.0][..self.samples * self.program.buffers[id.0]]
     }
 
+    /// The rows of the present batch.
+    fn routing(&self, id: RoutingId) -> &[u8] {
+        &self.routings[id.0][..self.samples * self.program.routings[id.0]]
+    }
+
     /// The gradients, in the order of the parameters; empty if the program computes none.
     pub fn gradients(&self) -> &[Tensor<T>] {
         &self.gradients
@@ -105,11 +112,26 @@ impl<T: Real> Cpu<T> {
     fn perform(&mut self, team: &Team, op: Op, parameters: &[Tensor<T>]) {
         let parameter = |id: ParameterId| &parameters[id.0];
         match op {
-            Op::Affine { kernel, bias, input, output } => self.with_output(output, |device, output| {
-                affine::cpu::forward(team, parameter(kernel), parameter(bias), device.buffer(input), output);
+            Op::Affine { map, kernel, bias, input, output } => self.with_output(output, |device, output| {
+                affine::forward(team, map, parameter(kernel), parameter(bias), device.buffer(input), output);
             }),
-            Op::Adjoint { kernel, input, output } => self.with_output(output, |device, output| {
-                affine::cpu::adjoint(team, parameter(kernel), device.buffer(input), output);
+            Op::Adjoint { map, kernel, input, output } => self.with_output(output, |device, output| {
+                affine::adjoint(team, map, parameter(kernel), device.buffer(input), output);
+            }),
+            Op::Pool { pooling, input, output, routing } => {
+                let mut winners = mem::take(&mut self.routings[routing.0]);
+                let end = self.samples * self.program.routings[routing.0];
+                self.with_output(output, |device, output| {
+                    pooling::forward(team, pooling, device.buffer(input), output, &mut winners[..end]);
+                });
+                self.routings[routing.0] = winners;
+            }
+            Op::Unpool { pooling, input, routing, output } => self.with_output(output, |device, output| {
+                pooling::backward(team, pooling, device.buffer(input), device.routing(routing), output);
+            }),
+            Op::Plus { weight, mean, difference, plus } => self.with_output(plus, |device, plus| {
+                let (mean, difference) = (device.buffer(mean), device.buffer(difference));
+                dyad::cpu::plus(team, weight, mean, difference, plus);
             }),
             Op::Activate { activation, pre_activation, mean } => self.with_output(mean, |device, mean| {
                 dyad::cpu::activate(team, activation, device.buffer(pre_activation), mean);
@@ -146,16 +168,16 @@ impl<T: Real> Cpu<T> {
             }
             Op::Copy { from, to } => self.with_output(to, |device, to| to.copy_from_slice(device.buffer(from))),
             Op::Zero { buffer } => self.buffer_mut(buffer).fill(T::ZERO),
-            Op::Damping { kernel, power, factor, scalar } => {
-                let gamma = spectral_norm(parameter(kernel), power);
+            Op::Damping { map, kernel, power, factor, scalar } => {
+                let gamma = spectral_norm(map, parameter(kernel), power);
                 self.scalars[scalar.0] = T::from_f64(factor * ((gamma * gamma - 1.0) / 2.0).at_least(0.0));
             }
             Op::Constant { value, scalar } => self.scalars[scalar.0] = T::from_f64(value),
-            Op::WeightProduct { kernel, bias, mean, difference, scale } => {
+            Op::WeightProduct { map, kernel, bias, mean, difference, scale } => {
                 let mut d_kernel = mem::replace(&mut self.gradients[kernel.0], Tensor::zeros(&[0]));
                 let mut d_bias = mem::replace(&mut self.gradients[bias.0], Tensor::zeros(&[0]));
                 let inputs = (self.buffer(mean), self.buffer(difference));
-                affine::cpu::weight_product(team, inputs, scale, &mut d_kernel, &mut d_bias);
+                affine::weight_product(team, map, inputs, scale, &mut d_kernel, &mut d_bias);
                 self.gradients[kernel.0] = d_kernel;
                 self.gradients[bias.0] = d_bias;
             }

@@ -5,6 +5,7 @@ pub mod affine;
 pub mod dyad;
 pub mod loss;
 pub mod nudge;
+pub mod pooling;
 pub mod spectral;
 pub mod update;
 
@@ -17,5 +18,5 @@ pub use activation::Activation;
 pub use cpu::Cpu;
 pub use loss::Loss;
 pub use pool::Pool;
-pub use program::{BufferId, Op, ParameterId, Program, ScalarId};
+pub use program::{BufferId, Op, ParameterId, Program, RoutingId, ScalarId};
 pub use tensor::Tensor;

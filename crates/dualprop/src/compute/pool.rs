@@ -46,10 +46,15 @@ impl Pool {
         self.threads
     }
 
+    /// Runs `work` on the calling thread.
+    pub(super) fn alone<R>(work: impl FnOnce(&Team) -> R) -> R {
+        work(&Team { parallel: false })
+    }
+
     /// Runs `work` inside the pool: entering it costs as much as a small operation, so it is done once for many.
     pub(super) fn enter<R: Send>(&self, work: impl FnOnce(&Team) -> R + Send) -> R {
         match &self.pool {
-            None => work(&Team { parallel: false }),
+            None => Pool::alone(work),
             Some(pool) => pool.install(|| work(&Team { parallel: true })),
         }
     }
@@ -80,7 +85,13 @@ impl Team {
     }
 
     /// As [`Team::pieces`] for two arrays of the same length.
-    pub(super) fn pairs<T: Send>(&self, a: &mut [T], b: &mut [T], size: usize, work: impl Fn(usize, &mut [T], &mut [T]) + Sync) {
+    pub(super) fn pairs<A: Send, B: Send>(
+        &self,
+        a: &mut [A],
+        b: &mut [B],
+        size: usize,
+        work: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+    ) {
         if self.parallel {
             let pieces = a.par_chunks_mut(size).zip(b.par_chunks_mut(size));
             pieces.enumerate().for_each(|(i, (a, b))| work(i * size, a, b));

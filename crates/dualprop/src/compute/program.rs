@@ -1,7 +1,9 @@
 //! The language between the plan compiler and a device: a flat list of operations over numbered buffers and parameters.
 
+use super::affine::Map;
 use super::dyad::DyadWeights;
 use super::nudge::NudgeWeights;
+use super::pooling::Pooling;
 use super::spectral::Power;
 use super::{Activation, Loss};
 
@@ -17,28 +19,69 @@ pub struct ParameterId(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScalarId(pub usize);
 
+/// Which pixel won in each window of a pool, one row of bytes per sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoutingId(pub usize);
+
 /// One operation. Buffers are [samples, neurons]; an operation overwrites its outputs completely.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Op {
-    /// output = input · kernel + bias
+    /// output = W input + b
     Affine {
-        /// `[in, out]`
+        /// W by its extents
+        map: Map,
+        /// W
         kernel: ParameterId,
-        /// `[out]`
+        /// b
         bias: ParameterId,
         /// `[n, in]`
         input: BufferId,
         /// `[n, out]`
         output: BufferId,
     },
-    /// output = input · kernelᵀ, the adjoint of the affine map's linear part.
+    /// output = Wᵀ input, the adjoint of the affine map's linear part.
     Adjoint {
-        /// `[in, out]`
+        /// W by its extents
+        map: Map,
+        /// W
         kernel: ParameterId,
         /// `[n, out]`
         input: BufferId,
         /// `[n, in]`
         output: BufferId,
+    },
+    /// output = the largest number in each window of input; see [`super::pooling`].
+    Pool {
+        /// The image
+        pooling: Pooling,
+        /// `[n, H, W, C]`
+        input: BufferId,
+        /// `[n, H/2, W/2, C]`
+        output: BufferId,
+        /// Which pixels they are
+        routing: RoutingId,
+    },
+    /// output = input where a pool found its winners, zero elsewhere: the adjoint of a pool whose routing is held.
+    Unpool {
+        /// The image
+        pooling: Pooling,
+        /// `[n, H/2, W/2, C]`
+        input: BufferId,
+        /// Which pixels won
+        routing: RoutingId,
+        /// `[n, H, W, C]`
+        output: BufferId,
+    },
+    /// plus = s̄ + (1−α) Δ, the compartment s⁺.
+    Plus {
+        /// 1 − α
+        weight: f64,
+        /// s̄
+        mean: BufferId,
+        /// Δ
+        difference: BufferId,
+        /// s⁺
+        plus: BufferId,
     },
     /// mean = f(a): a layer to which nothing is fed back.
     Activate {
@@ -119,6 +162,8 @@ pub enum Op {
     },
     /// scalar = factor · max(0, (γ² − 1)/2), γ the spectral norm of the kernel.
     Damping {
+        /// W by its extents
+        map: Map,
         /// The outgoing map of the damped layer.
         kernel: ParameterId,
         /// How γ is found.
@@ -135,11 +180,13 @@ pub enum Op {
         /// L_k
         scalar: ScalarId,
     },
-    /// The local gradient, a batch mean: ∂kernel = scale/n · meanᵀ · difference, ∂bias = scale/n · Σ difference.
+    /// The local gradient, a batch mean: ∂kernel = scale/n · Σ Δ s̄ᵀ, ∂bias = scale/n · Σ Δ.
     WeightProduct {
-        /// `[in, out]`
+        /// W by its extents
+        map: Map,
+        /// W
         kernel: ParameterId,
-        /// `[out]`
+        /// b
         bias: ParameterId,
         /// s̄ below, `[n, in]`
         mean: BufferId,
@@ -162,6 +209,8 @@ pub enum Op {
 pub struct Program {
     /// Elements per sample of each buffer.
     pub buffers: Vec<usize>,
+    /// Bytes per sample of each routing.
+    pub routings: Vec<usize>,
     /// Shape of each parameter.
     pub parameters: Vec<Vec<usize>>,
     /// How many scalars there are.
@@ -173,9 +222,8 @@ pub struct Program {
 impl Program {
     /// Multiply-adds that an operation costs for one sample; element-wise work, which reads each number once, is not counted.
     pub fn multiply_adds(&self, op: &Op) -> u64 {
-        let elements = |parameter: ParameterId| self.parameters[parameter.0].iter().product::<usize>() as u64;
         match *op {
-            Op::Affine { kernel, .. } | Op::Adjoint { kernel, .. } | Op::WeightProduct { kernel, .. } => elements(kernel),
+            Op::Affine { map, .. } | Op::Adjoint { map, .. } | Op::WeightProduct { map, .. } => map.multiply_adds(),
             _ => 0,
         }
     }
@@ -183,10 +231,58 @@ impl Program {
     /// Multiply-adds that an operation costs once per batch, whatever its size.
     pub fn multiply_adds_per_batch(&self, op: &Op) -> u64 {
         match *op {
-            Op::Damping { kernel, power: Power::Iterations(n), .. } => {
-                2 * n as u64 * self.parameters[kernel.0].iter().product::<usize>() as u64
-            }
+            Op::Damping { map, power: Power::Iterations(n), .. } => (2 * n as u64).saturating_mul(map.multiply_adds()),
             _ => 0,
+        }
+    }
+
+    /// The same program without room for what none of its operations names, except for these buffers.
+    #[must_use]
+    pub fn without_unused(mut self, keep: &[BufferId]) -> Self {
+        let mut buffers = vec![false; self.buffers.len()];
+        let mut routings = vec![false; self.routings.len()];
+        keep.iter().for_each(|id| buffers[id.0] = true);
+        for op in &self.ops {
+            op.buffers().into_iter().for_each(|id| buffers[id.0] = true);
+            op.routing().into_iter().for_each(|id| routings[id.0] = true);
+        }
+        let clear = |widths: &mut [usize], used: &[bool]| {
+            widths.iter_mut().zip(used).filter(|(_, used)| !**used).for_each(|(width, _)| *width = 0);
+        };
+        clear(&mut self.buffers, &buffers);
+        clear(&mut self.routings, &routings);
+        self
+    }
+}
+
+impl Op {
+    /// Every buffer that the operation names.
+    fn buffers(&self) -> Vec<BufferId> {
+        match *self {
+            Op::Affine { input, output, .. }
+            | Op::Adjoint { input, output, .. }
+            | Op::Pool { input, output, .. }
+            | Op::Unpool { input, output, .. } => vec![input, output],
+            Op::Plus { mean, difference, plus, .. } => vec![mean, difference, plus],
+            Op::Activate { pre_activation, mean, .. } => vec![pre_activation, mean],
+            Op::Dyad { pre_activation, feedback, mean, difference, .. } => vec![pre_activation, feedback, mean, difference],
+            Op::LossGradient { logits, target, gradient, .. } => vec![logits, target, gradient],
+            Op::NudgeLinearised { pre_activation, gradient, mean, difference, .. } => {
+                vec![pre_activation, gradient, mean, difference]
+            }
+            Op::NudgeProximal { pre_activation, target, mean, difference, .. } => vec![pre_activation, target, mean, difference],
+            Op::Copy { from, to } => vec![from, to],
+            Op::Zero { buffer } => vec![buffer],
+            Op::WeightProduct { mean, difference, .. } => vec![mean, difference],
+            Op::Damping { .. } | Op::Constant { .. } | Op::ZeroGradient { .. } => vec![],
+        }
+    }
+
+    /// The routing that the operation names.
+    fn routing(&self) -> Option<RoutingId> {
+        match *self {
+            Op::Pool { routing, .. } | Op::Unpool { routing, .. } => Some(routing),
+            _ => None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The engine: a plan bound to memory and threads, which settles one batch after another.
 
 use crate::base::{Error, Real, Result};
-use crate::compute::{Activation, Cpu, Op, Pool, Program, Tensor};
+use crate::compute::{Cpu, Op, Pool, Program, Tensor};
 use crate::network::{Parameters, Topology};
 
-use super::plan::Layout;
+use super::plan::{Layout, Maps};
 use super::{Damping, Inference, Plan};
 
 /// Settles batches of dyads under one plan and yields their states and local gradients.
@@ -215,26 +215,17 @@ pub struct Predictor<T> {
 impl<T: Real> Predictor<T> {
     /// Reserves memory for batches of up to `capacity` samples.
     pub fn new(topology: &Topology, capacity: usize, pool: &Pool) -> Self {
-        let layout = Layout::new(topology);
-        let depth = topology.depth();
+        let (layout, depth) = (Layout::new(topology), topology.depth());
+        let maps = Maps { topology, layout: &layout };
         let mut ops = vec![];
-        let mut buffers = vec![0; layout.widths().len()];
-        let mut use_buffer = |id: crate::compute::BufferId| {
-            buffers[id.0] = layout.widths()[id.0];
-            id
-        };
         for k in 1..=depth {
-            let (kernel, bias) = (topology.kernel(k), topology.bias(k));
-            let (input, output) = (use_buffer(layout.mean(k - 1)), use_buffer(layout.pre_activation(k)));
-            ops.push(Op::Affine { kernel, bias, input, output });
+            ops.extend(maps.up(k));
             if k < depth {
-                let mean = use_buffer(layout.mean(k));
-                let activation: Activation = topology.activation();
-                ops.push(Op::Activate { activation, pre_activation: output, mean });
+                let (pre_activation, mean) = (layout.pre_activation(k), layout.mean(k));
+                ops.push(Op::Activate { activation: topology.activation(), pre_activation, mean });
             }
         }
-        let parameters = topology.parameters().into_iter().map(|(_, shape)| shape).collect();
-        let program = Program { buffers, parameters, scalars: 0, ops };
+        let program = program(topology, &layout, ops).without_unused(&[]);
         Predictor { topology: topology.clone(), layout, device: Cpu::new(program, capacity, pool.clone()) }
     }
 
@@ -252,6 +243,17 @@ impl<T: Real> Predictor<T> {
         self.device.buffer_mut(self.layout.input()).copy_from_slice(x);
         self.device.execute(0..self.device.program().ops.len(), parameters.tensors())?;
         Ok(self.device.buffer(self.layout.pre_activation(self.topology.depth())))
+    }
+}
+
+/// These operations over the buffers of the layout.
+pub(super) fn program(topology: &Topology, layout: &Layout, ops: Vec<Op>) -> Program {
+    Program {
+        buffers: layout.widths().to_vec(),
+        routings: layout.routings().to_vec(),
+        parameters: topology.parameters().into_iter().map(|(_, shape)| shape).collect(),
+        scalars: topology.depth() - 1,
+        ops,
     }
 }
 

@@ -1,46 +1,46 @@
 //! The gradient with respect to the input, which no weight needs but input-adversarial training does.
 
 use crate::base::{Real, Result};
-use crate::compute::{BufferId, Cpu, Op, Pool, Program};
+use crate::compute::{Cpu, Pool};
 use crate::network::{Parameters, Topology};
 
 use super::Engine;
+use super::engine::program;
+use super::plan::{Layout, Maps};
 
 /// ∂ℓ/∂x of every sample, from the states that an engine has settled.
 pub struct InputGradient<T> {
+    layout: Layout,
     device: Cpu<T>,
     gradient: Vec<T>,
 }
 
-const DIFFERENCE: BufferId = BufferId(0);
-const FEEDBACK: BufferId = BufferId(1);
-
 impl<T: Real> InputGradient<T> {
     /// Reserves memory for batches of up to `capacity` samples.
     pub fn new(topology: &Topology, capacity: usize, pool: &Pool) -> Self {
-        let program = Program {
-            buffers: vec![topology.state(1).neurons(), topology.input().neurons()],
-            parameters: topology.parameters().into_iter().map(|(_, shape)| shape).collect(),
-            scalars: 0,
-            ops: vec![Op::Adjoint { kernel: topology.kernel(1), input: DIFFERENCE, output: FEEDBACK }],
-        };
-        InputGradient { device: Cpu::new(program, capacity, pool.clone()), gradient: vec![] }
+        let layout = Layout::new(topology);
+        let maps = Maps { topology, layout: &layout };
+        let routed = if maps.pooled(1) { maps.route(1) } else { vec![] };
+        let ops = [routed, maps.down(1, layout.routing(1))].concat();
+        let program = program(topology, &layout, ops).without_unused(&[layout.input()]);
+        InputGradient { layout, device: Cpu::new(program, capacity, pool.clone()), gradient: vec![] }
     }
 
-    /// ∂ℓ/∂x = −1/(β Π g) W_0ᵀ Δ_1, [n, H, W, C], per sample and not a batch mean, of the engine's last batch. By
+    /// ∂ℓ/∂x = −1/(β Π g) W_0ᵀ Δ_1 (a pool held at the routing of x), [n, H, W, C], per sample and not a batch mean, of the engine's last batch. By
     /// backpropagation that is the gradient of the loss; by a dual propagation it becomes so as β → 0.
     ///
     /// # Errors
     /// [`crate::Error::Setting`] for a batch beyond the capacity; [`crate::Error::Shape`] for parameters of another network.
     pub fn of(&mut self, engine: &Engine<T>, parameters: &Parameters<T>) -> Result<&[T]> {
         self.device.set_samples(engine.samples())?;
-        self.device.buffer_mut(DIFFERENCE).copy_from_slice(engine.difference(1));
-        self.device.execute(0..1, parameters.tensors())?;
+        self.device.buffer_mut(self.layout.input()).copy_from_slice(engine.mean(0));
+        self.device.buffer_mut(self.layout.difference(1)).copy_from_slice(engine.difference(1));
+        self.device.execute(0..self.device.program().ops.len(), parameters.tensors())?;
         let inference = engine.inference();
         let gain = if inference.divide_gain { inference.rule.gain_product(1, engine.topology().depth()) } else { 1.0 };
         let scale = T::from_f64(-1.0 / (inference.beta * gain));
         self.gradient.clear();
-        self.gradient.extend(self.device.buffer(FEEDBACK).iter().map(|&feedback| scale * feedback));
+        self.gradient.extend(self.device.buffer(self.layout.feedback(0)).iter().map(|&feedback| scale * feedback));
         Ok(&self.gradient)
     }
 }

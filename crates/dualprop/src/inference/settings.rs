@@ -59,6 +59,8 @@ pub struct Inference {
     pub passes: usize,
     /// Where the states start.
     pub start: Start,
+    /// Where the feedback through max pools is linearised. Of backpropagation always s̄, which is the forward state.
+    pub pool_routing: PoolRouting,
     /// The first pass (from 1) in which the output is nudged; before, it is s⁺ = s⁻ = a.
     pub nudge_from_pass: usize,
     /// Whether layer k's gradient is divided by β·Π_{j=k}^{L−1} g_j, so that β → 0 is backpropagation, or by β alone, the
@@ -79,6 +81,7 @@ impl Inference {
             schedule: Schedule::ForwardBackward,
             passes: 1,
             start: Start::Forward,
+            pool_routing: PoolRouting::Mean,
             nudge_from_pass: 1,
             divide_gain: true,
             seed: 0,

@@ -82,7 +82,8 @@ impl Initializer {
 pub fn initialize<T: Real>(topology: &Topology, kernel: Initializer, bias: BiasInitializer, seed: u64) -> Parameters<T> {
     let mut parameters = Parameters::zeros(topology);
     for k in 1..=topology.depth() {
-        let (inputs, outputs) = (topology.state(k - 1).neurons() as f64, topology.state(k).neurons() as f64);
+        let (inputs, outputs) = topology.map(k).fans();
+        let (inputs, outputs) = (inputs as f64, outputs as f64);
         fill(&mut parameters, topology.kernel(k), seed, |random| kernel.draw(random, inputs, outputs));
         match bias {
             BiasInitializer::Zero => {}

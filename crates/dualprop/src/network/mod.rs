@@ -2,6 +2,7 @@
 
 mod architecture;
 mod initializer;
+mod layer;
 mod model_file;
 mod parameters;
 pub(crate) mod tensor_file;
@@ -9,6 +10,7 @@ mod topology;
 
 pub use architecture::Architecture;
 pub use initializer::{BiasInitializer, Initializer, initialize};
+pub use layer::{Layer, PoolOrder};
 pub use model_file::{FORMAT, Model};
 pub use parameters::Parameters;
-pub use topology::{Layer, Shape, Topology};
+pub use topology::{Shape, Topology};

@@ -1,8 +1,9 @@
 //! Trained networks in files: safetensors, so that every other program can read them.
 //!
 //! Format 1. Metadata (strings): `format` "1"; `input_shape` as JSON [H, W, C]; `layers` as a JSON list of strings, from
-//! the first above the input to the output, "dense N" being N neurons; `activation` of the hidden layers. Tensors (F32):
-//! the topology's parameters (`kernel.i` [in, out], `bias.i` [out]) and, where the inputs were standardised, `input.mean`
+//! the first above the input to the output, as recipes write them; `activation` of the hidden layers; `pool_order` where it
+//! is not "before_activation". Tensors (F32): the topology's parameters (`kernel.i` [in, out] or [k, k, in, out], `bias.i`
+//! [out]) and, where the inputs were standardised, `input.mean`
 //! and `input.scale`, both [H, W, C].
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,12 +14,12 @@ use safetensors::tensor::{Dtype, Metadata};
 use crate::base::{Error, Named, Result, file};
 use crate::compute::{Activation, Tensor};
 
-use super::{Layer, Parameters, Shape, Topology, tensor_file};
+use super::{Layer, Parameters, PoolOrder, Shape, Topology, tensor_file};
 
 /// The format that [`Model::save`] writes and [`Model::load`] reads; any change to the layout counts it up.
 pub const FORMAT: u32 = 1;
 
-const METADATA_KEYS: [&str; 4] = ["format", "input_shape", "layers", "activation"];
+const METADATA_KEYS: [&str; 5] = ["format", "input_shape", "layers", "activation", "pool_order"];
 const MEAN: &str = "input.mean";
 const SCALE: &str = "input.scale";
 
@@ -52,9 +53,9 @@ impl Model {
         let input = self.topology.input();
         for (name, values) in self.preprocessing.iter().flat_map(|(mean, scale)| [(MEAN, mean), (SCALE, scale)]) {
             if values.len() != input.neurons() {
-                return Err(Error::shape(name, &[values.len()], &extents(input)));
+                return Err(Error::shape(name, &[values.len()], &input.extents()));
             }
-            tensors.insert(name, (extents(input).to_vec(), values));
+            tensors.insert(name, (input.extents().to_vec(), values));
         }
         for (name, (_, values)) in &tensors {
             check_values(name, values)
@@ -62,12 +63,15 @@ impl Model {
         }
         let layers: Vec<String> = self.topology.layers().iter().map(Layer::to_string).collect();
         let json = |value: serde_json::Value| value.to_string();
-        let metadata = BTreeMap::from([
+        let mut metadata = BTreeMap::from([
             ("format", FORMAT.to_string()),
-            ("input_shape", format!("{:?}", extents(input))),
+            ("input_shape", format!("{:?}", input.extents())),
             ("layers", json(layers.into())),
             ("activation", self.topology.activation().name().to_string()),
         ]);
+        if self.topology.pool_order() != PoolOrder::default() {
+            metadata.insert("pool_order", self.topology.pool_order().name().to_string());
+        }
         let metadata = metadata.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect();
         let entries = tensors.iter().map(|(name, (shape, values))| (*name, shape.as_slice(), bytes(values)));
@@ -87,10 +91,6 @@ impl Model {
 /// What is wrong with a file, with the field and what was expected.
 type Flaw = String;
 
-fn extents(input: Shape) -> [usize; 3] {
-    [input.height, input.width, input.channels]
-}
-
 /// What both directions demand of a tensor's values.
 fn check_values(name: &str, values: &[f32]) -> std::result::Result<(), Flaw> {
     if let Some(place) = values.iter().position(|x| !x.is_finite()) {
@@ -109,7 +109,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Model> {
     let mut shapes: HashMap<String, Vec<usize>> = topology.parameters().into_iter().collect();
     let standardised = [MEAN, SCALE].iter().any(|name| header.info(name).is_some());
     for name in [MEAN, SCALE].iter().filter(|_| standardised) {
-        shapes.insert(name.to_string(), extents(topology.input()).to_vec());
+        shapes.insert(name.to_string(), topology.input().extents().to_vec());
     }
     if let Some(name) = header.offset_keys().iter().find(|name| !shapes.contains_key(*name)) {
         let last = topology.depth() - 1;
@@ -144,7 +144,9 @@ fn parse_topology(metadata: &HashMap<String, String>) -> std::result::Result<Top
     let layers: Result<Vec<Layer>> = layers.iter().map(|layer| Layer::parse("metadata `layers`", layer)).collect();
     let layers = layers.map_err(|error| error.to_string())?;
     let activation = Activation::parse(field("activation")?).map_err(|error| format!("metadata `activation`: {error}"))?;
-    Topology::new(Shape::image(height, width, channels), layers, activation).map_err(|error| error.to_string())
+    let pool_order = metadata.get("pool_order").map_or(Ok(PoolOrder::default()), |name| PoolOrder::parse(name));
+    let pool_order = pool_order.map_err(|error| format!("metadata `pool_order`: {error}"))?;
+    Topology::new(Shape::image(height, width, channels), layers, activation, pool_order).map_err(|error| error.to_string())
 }
 
 fn read_tensor(header: &Metadata, data: &[u8], name: &str, shape: &[usize]) -> std::result::Result<Tensor<f32>, Flaw> {
@@ -290,16 +292,18 @@ mod tests {
             ),
             ("[1, 1, 3]", "[1, 3]", "metadata `input_shape` is `[1, 3]`, expected height, width and channels"),
             ("[1, 1, 3]", "[1, 1, -3]", "metadata `input_shape`"),
-            ("[1, 1, 3]", "[1, 1, 0]", "at least one neuron"),
+            ("[1, 1, 3]", "[1, 1, 0]", "network input = [1, 1, 0]: it needs at least one number"),
             ("[1, 1, 3]", "[4294967296, 4294967296, 3]", "no more than memory can address"),
-            ("[1, 1, 3]", "[1, 1, 4611686018427387904]", "more elements than memory can address"),
+            ("[1, 1, 3]", "[1, 1, 4611686018427387904]", "no more than memory can address"),
             ("[1, 1, 3]", "[1, 1, 1000000000000]", "tensor `kernel.0` has shape [3, 2], expected [1000000000000, 2]"),
             (r#"[\"dense 2\",\"dense 2\"]"#, "[]", "at least one layer"),
             (r#"[\"dense 2\",\"dense 2\"]"#, "dense 2", "metadata `layers` is `dense 2`, expected a list such as"),
             (r#"[\"dense 2\",\"dense 2\"]"#, r#"[\"dense 2\"]"#, "unexpected tensor `bias.1`; expected kernel.0 to kernel.0"),
             (r#"\"dense 2\"]"#, r#"\"dense 2\",\"dense 9\"]"#, "tensor `kernel.2` is missing, expected one of shape [2, 9]"),
             (r#"\"dense 2\"]"#, r#"\"dense two\"]"#, "metadata `layers`"),
-            (r#"\"dense 2\"]"#, r#"\"conv 2\"]"#, "metadata `layers`"),
+            (r#"\"dense 2\"]"#, r#"\"conv 2\"]"#, "a network needs at least one layer, the output, and that must be dense"),
+            (r#"\"dense 2\"]"#, r#"\"conv two\"]"#, "metadata `layers`"),
+            (r#"{"activation""#, r#"{"pool_order":"sometimes","activation""#, "metadata `pool_order`: unknown pool order"),
             (r#"\"dense 2\"]"#, r#"\"dense 99999999999999999999\"]"#, "metadata `layers`"),
             (r#""input.mean""#, r#""input.men""#, "unexpected tensor `input.men`"),
             (r#""bias.0":{"dtype":"F32""#, r#""bias.0":{"dtype":"I32""#, "tensor `bias.0` is of type I32, expected F32"),

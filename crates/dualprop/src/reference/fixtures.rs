@@ -2,7 +2,7 @@
 
 use crate::base::random::{Purpose, Random};
 
-use super::{Activation, Dense, Network};
+use super::{Activation, Layer, Network};
 
 /// `n` standard normal numbers.
 pub(super) fn normals(n: usize, seed: u64) -> Vec<f64> {
@@ -19,14 +19,14 @@ pub(super) fn network(sizes: &[usize], activation: Activation, seed: u64) -> Net
         let scale = (1.5 / inputs as f64).sqrt();
         let kernel = (0..inputs * outputs).map(|_| scale * random.normal()).collect();
         let bias = (0..outputs).map(|_| 0.1 * random.normal()).collect();
-        layers.push(Dense { inputs, outputs, kernel, bias });
+        layers.push(Layer::dense(inputs, outputs, kernel, bias));
     }
     Network { layers, activation }
 }
 
 /// A batch of `n` normal inputs with one-hot targets.
 pub(super) fn batch(network: &Network, n: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
-    let (inputs, outputs) = (network.layers[0].inputs, network.layers[network.depth() - 1].outputs);
+    let (inputs, outputs) = (network.layers[0].linear.inputs(), network.layers[network.depth() - 1].linear.outputs());
     let xs = (0..n).map(|sample| normals(inputs, 1000 * seed + sample as u64)).collect();
     let ys = (0..n).map(|sample| (0..outputs).map(|i| if i == sample % outputs { 1.0 } else { 0.0 }).collect()).collect();
     (xs, ys)

@@ -1,27 +1,20 @@
 //! Gradients: the local ones of dual propagation, backpropagation, and finite differences.
 
-use super::{Loss, Network, Settings, States};
+use super::{Layer, Loss, Network, Settings, States};
 
 /// The gradient of one layer's parameters, in their layout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gradient {
-    /// ∂/∂kernel, `[inputs][outputs]`, row-major.
+    /// ∂/∂kernel.
     pub kernel: Vec<f64>,
-    /// ∂/∂bias, `[outputs]`.
+    /// ∂/∂bias.
     pub bias: Vec<f64>,
 }
 
 impl Gradient {
-    /// Adds `scale` · d sᵀ to the kernel (in its layout) and `scale` · d to the bias.
-    fn add_outer(&mut self, scale: f64, d: &[f64], s: &[f64]) {
-        for i in 0..s.len() {
-            for j in 0..d.len() {
-                self.kernel[i * d.len() + j] += scale * d[j] * s[i];
-            }
-        }
-        for j in 0..d.len() {
-            self.bias[j] += scale * d[j];
-        }
+    /// Adds `scale` · ∂⟨d, A(s)⟩ of a layer: for a dense one `scale` · d sᵀ to the kernel and `scale` · d to the bias.
+    fn add_outer(&mut self, scale: f64, layer: &Layer, d: &[f64], s: &[f64]) {
+        layer.add_gradient(scale, d, s, (&mut self.kernel, &mut self.bias));
     }
 }
 
@@ -43,7 +36,7 @@ pub fn local_gradients(network: &Network, batch: &[States], settings: &Settings,
         for k in 1..=network.depth() {
             let gain = if divide_gain { settings.gain_product(k) } else { 1.0 };
             let scale = -1.0 / (settings.beta * gain * batch.len() as f64);
-            gradients[k - 1].add_outer(scale, &states.difference(k), &states.mean(k - 1, settings));
+            gradients[k - 1].add_outer(scale, &network.layers[k - 1], &states.difference(k), &states.mean(k - 1, settings));
         }
     }
     gradients
@@ -74,10 +67,10 @@ pub fn backprop(network: &Network, xs: &[Vec<f64>], ys: &[Vec<f64>], loss: Loss)
         let s = network.forward(x);
         let mut delta = loss.gradient(&s[depth], y);
         for k in (1..=depth).rev() {
-            gradients[k - 1].add_outer(1.0 / xs.len() as f64, &delta, &s[k - 1]);
+            gradients[k - 1].add_outer(1.0 / xs.len() as f64, &network.layers[k - 1], &delta, &s[k - 1]);
             if k > 1 {
                 let a = network.pre_activation(k - 1, &s[k - 2]);
-                let back = network.layers[k - 1].adjoint(&delta);
+                let back = network.layers[k - 1].adjoint(&delta, &s[k - 1]);
                 delta = (0..a.len()).map(|i| network.activation.derivative(a[i]) * back[i]).collect();
             }
         }

@@ -1,6 +1,6 @@
 //! The inference: dyads settle layer by layer.
 
-use super::{Network, Settings, Start, nudge};
+use super::{Network, PoolRouting, Settings, Start, nudge};
 
 /// The dyads of one sample: element k of each is layer k, k = 0..L; layer 0 is the input in both compartments.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,8 +92,12 @@ fn hidden_dyad(network: &Network, settings: &Settings, old: &States, k: usize, a
     let f = network.activation;
     let (w_plus, w_minus) = (settings.w_plus[k - 1], settings.w_minus[k - 1]);
     let alpha = settings.alpha_mean[k - 1];
-    // fb_k = g_k W_kᵀ Δ_{k+1}; W_k is the map into layer k + 1.
-    let fb = network.layers[k].adjoint(&old.difference(k + 1));
+    // fb_k = g_k W_kᵀ Δ_{k+1}; W_k is the map into layer k + 1, a pool of which is linearised at the present state.
+    let at = match settings.pool_routing {
+        PoolRouting::Plus if !settings.limit => old.plus[k].clone(),
+        _ => old.mean(k, settings),
+    };
+    let fb = network.layers[k].adjoint(&old.difference(k + 1), &at);
     let fb: Vec<f64> = fb.iter().map(|fb| settings.gain[k - 1] * fb).collect();
 
     let (mut plus, mut minus) = (vec![0.0; a.len()], vec![0.0; a.len()]);
@@ -116,7 +120,7 @@ fn hidden_dyad(network: &Network, settings: &Settings, old: &States, k: usize, a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::{Activation, Loss, Nudge, fixtures, schedule};
+    use crate::reference::{Activation, Layer, Loss, Nudge, fixtures, schedule};
 
     fn sample(activation: Activation) -> (Network, Vec<f64>, Vec<f64>) {
         let network = fixtures::network(&[6, 5, 4, 3], activation, 5);
@@ -131,8 +135,7 @@ mod tests {
     /// x = 1, W_0 = 2, W_1 = 3, ReLU, ½(z − y)²; one backward sweep of DP at α = ¼, β = ½, worked out on paper.
     #[test]
     fn one_sweep_by_hand() {
-        use crate::reference::Dense;
-        let dense = |w| Dense { inputs: 1, outputs: 1, kernel: vec![w], bias: vec![0.0] };
+        let dense = |w| Layer::dense(1, 1, vec![w], vec![0.0]);
         let network = Network { layers: vec![dense(2.0), dense(3.0)], activation: Activation::Relu };
         let settings = Settings::dp(2, 0.25, 0.5, Loss::HalfSquaredError, schedule::backward(2, 1));
         // a_2 = 6, g = 6 − 2 = 4: s⁺ = 6 − ¼·½·4, s⁻ = 6 + ¾·½·4, Δ = −2; fb = −6: s⁺ = 2 − ¼·6, s⁻ = 2 + ¾·6.

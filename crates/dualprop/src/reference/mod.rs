@@ -1,4 +1,4 @@
-//! Dual propagation as the paper writes it: dense layers, one sample at a time, f64, plain loops.
+//! Dual propagation as the paper writes it: dense layers and convolutions, one sample at a time, f64, plain loops.
 //!
 //! This is the first thing to read, and what everything faster is tested against. It imports [`crate::base`] only, so that
 //! it shares no formula with what it tests, and it does nothing for speed: both compartments are stored as they are, every
@@ -27,6 +27,7 @@
 mod activation;
 mod gradient;
 mod inference;
+mod layer;
 mod loss;
 mod network;
 mod nudge;
@@ -42,8 +43,9 @@ pub use gradient::{
     Gradient, backprop, contrastive_objective, cosine, finite_differences, local_gradients, mean_loss, zero_gradients,
 };
 pub use inference::{States, infer, infer_batch};
+pub use layer::{Layer, Linear, MaxPool};
 pub use loss::Loss;
-pub use network::{Dense, Network, spectral_norm};
+pub use network::{Network, spectral_norm};
 pub use nudge::proximal;
 pub use optimizer::{adam_step, adamw_step, sgd_step, warmup_cosine};
-pub use settings::{Nudge, Settings, Start};
+pub use settings::{Nudge, PoolRouting, Settings, Start};

@@ -25,6 +25,20 @@ impl Named for Nudge {
     ];
 }
 
+/// The state of a layer at which the feedback through the max pools of the map above it is linearised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolRouting {
+    /// s̄
+    Mean,
+    /// s⁺, as in the authors' program.
+    Plus,
+}
+
+impl Named for PoolRouting {
+    const WHAT: &'static str = "pool routing";
+    const ALL: &'static [(&'static str, Self)] = &[("mean", PoolRouting::Mean), ("plus", PoolRouting::Plus)];
+}
+
 /// The states before the first update.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Start {
@@ -60,6 +74,8 @@ pub struct Settings {
     pub beta: f64,
     /// ℓ
     pub loss: Loss,
+    /// Where the feedback through max pools is linearised; the limit of small feedback does it at s̄, the forward state.
+    pub pool_routing: PoolRouting,
     /// Where the states start.
     pub start: Start,
     /// Passes → groups → layers (1..L); the layers of a group are updated at once from the values before it. See
@@ -110,6 +126,7 @@ impl Settings {
             nudge_from_pass: 1,
             beta,
             loss,
+            pool_routing: PoolRouting::Mean,
             start: Start::Forward,
             order,
         }

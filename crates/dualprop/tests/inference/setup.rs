@@ -5,8 +5,10 @@ use dualprop::base::random::{Purpose, Random};
 use dualprop::base::{Named, Real};
 use dualprop::compute::spectral::Power;
 use dualprop::compute::{Activation, Loss, Pool};
-use dualprop::inference::{Damping, Engine, Inference, Nudge, PerLayer, Plan, PlanOptions, Rule, RuleKind, Schedule, Start};
-use dualprop::network::{BiasInitializer, Initializer, Parameters, Shape, Topology, initialize};
+use dualprop::inference::{
+    Damping, Engine, Inference, Nudge, PerLayer, Plan, PlanOptions, PoolRouting, Rule, RuleKind, Schedule, Start,
+};
+use dualprop::network::{BiasInitializer, Initializer, Layer, Parameters, PoolOrder, Shape, Topology, initialize};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -21,7 +23,15 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(widths: &[usize], activation: Activation, samples: usize, seed: u64) -> Self {
-        let topology = Topology::mlp(Shape::flat(widths[0]), &widths[1..], activation).unwrap();
+        Problem::of(Topology::mlp(Shape::flat(widths[0]), &widths[1..], activation).unwrap(), samples, seed)
+    }
+
+    pub(crate) fn convolutional(input: Shape, layers: &[&str], order: PoolOrder, samples: usize, seed: u64) -> Self {
+        let layers = layers.iter().map(|text| Layer::parse("layer", text).unwrap()).collect();
+        Problem::of(Topology::new(input, layers, Activation::Tanh, order).unwrap(), samples, seed)
+    }
+
+    fn of(topology: Topology, samples: usize, seed: u64) -> Self {
         let parameters = initialize(&topology, Initializer::ScaledNormal, BiasInitializer::Normal, seed);
         Problem { topology, parameters, samples, seed }
     }
@@ -70,9 +80,27 @@ pub(crate) fn gradients<T: Real>(engine: &Engine<T>) -> Vec<Vec<f64>> {
 }
 
 pub(crate) fn problems() -> impl Strategy<Value = Problem> {
+    prop_oneof![2 => dense_problems(), 1 => convolutional_problems()]
+}
+
+fn dense_problems() -> impl Strategy<Value = Problem> {
     let widths = prop::collection::vec(1usize..9, 2..7);
     (widths, any_of::<Activation>(), 1usize..5, 0u64..1000)
         .prop_map(|(widths, activation, samples, seed)| Problem::new(&widths, activation, samples, seed))
+}
+
+/// Images of odd and even sides down to a single pixel, one to three convolutions, perhaps a dense layer, the output.
+pub(crate) fn convolutional_problems() -> impl Strategy<Value = Problem> {
+    let input = (1usize..8, 1usize..8, 1usize..4).prop_map(|(height, width, channels)| Shape::image(height, width, channels));
+    let conv = (1usize..5, select(vec![1usize, 3, 3, 5]), any::<bool>());
+    let conv = conv.prop_map(|(channels, size, pool)| Layer::Conv { channels, size, pool });
+    let dense = prop::collection::vec((1usize..6).prop_map(Layer::dense), 1..3);
+    let layers = (prop::collection::vec(conv, 1..4), dense).prop_map(|(conv, dense)| [conv, dense].concat());
+    let topology = (input, layers, any_of::<Activation>(), any_of::<PoolOrder>())
+        .prop_filter_map("a pool leaves something of the image", |(input, layers, activation, order)| {
+            Topology::new(input, layers, activation, order).ok()
+        });
+    (topology, 1usize..4, 0u64..1000).prop_map(|(topology, samples, seed)| Problem::of(topology, samples, seed))
 }
 
 fn any_of<N: Named + std::fmt::Debug>() -> impl Strategy<Value = N> {
@@ -87,8 +115,8 @@ fn alphas() -> impl Strategy<Value = f64> {
 pub(crate) fn inferences(depth: usize, beta: f64) -> impl Strategy<Value = Inference> {
     let rule = (any_of::<RuleKind>(), alphas(), alphas(), prop_oneof![Just(1.0), 0.5..1.5f64], 0usize..4);
     let order = (any_of::<Schedule>(), 1usize..8, 1usize..3, any_of::<Start>(), 0u64..50);
-    let loss = (any_of::<Nudge>(), any_of::<Loss>(), 0.01..1.0f64, any::<bool>());
-    let drawn = (rule, order, loss).prop_map(move |(rule, order, (nudge, loss, share, divide_gain))| {
+    let loss = (any_of::<Nudge>(), any_of::<Loss>(), 0.01..1.0f64, any::<bool>(), any_of::<PoolRouting>());
+    let drawn = (rule, order, loss).prop_map(move |(rule, order, (nudge, loss, share, divide_gain, pool_routing))| {
         let (schedule, passes, nudge_from_pass, start, seed) = order;
         let rule = build_rule(depth, rule);
         Inference {
@@ -99,6 +127,7 @@ pub(crate) fn inferences(depth: usize, beta: f64) -> impl Strategy<Value = Infer
             schedule,
             passes,
             start,
+            pool_routing,
             nudge_from_pass: nudge_from_pass.min(passes),
             divide_gain,
             seed,

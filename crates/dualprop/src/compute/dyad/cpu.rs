@@ -14,6 +14,15 @@ pub(crate) fn activate<T: Real>(team: &Team, activation: Activation, a: &[T], me
     });
 }
 
+/// plus = s̄ + weight · Δ, weight being 1 − α.
+pub(crate) fn plus<T: Real>(team: &Team, weight: f64, mean: &[T], difference: &[T], plus: &mut [T]) {
+    let weight = T::from_f64(weight);
+    team.pieces(plus, ELEMENTS, |start, plus| {
+        let messages = mean[start..].iter().zip(&difference[start..]);
+        plus.iter_mut().zip(messages).for_each(|(plus, (&mean, &difference))| *plus = mean + weight * difference);
+    });
+}
+
 /// (s̄, Δ) of every neuron from its pre-activation and feedback, and where `damping` is given also from its old (s̄, Δ).
 pub(crate) fn update<T: Real>(
     team: &Team,

@@ -2,9 +2,11 @@
 //!
 //! Damped dual propagation derives its proximal weight from it, L_k = max(0, (γ² − 1)/2) with the γ of the outgoing map.
 //! γ² is the largest eigenvalue of WᵀW, the maximum of the Rayleigh quotient θ(v) = ‖W v‖² / ‖v‖², and both ways of
-//! finding it only ever apply WᵀW to a vector: one pass over the kernel, 2 multiply-adds per element, accumulated in f64
-//! on one thread in a fixed order, from a start vector that is the same for ever. The same kernel gives the same bits.
+//! finding it only ever apply WᵀW to a vector: 2 multiply-adds for each of the map, accumulated in f64 in a fixed order,
+//! from a start vector that is the same for ever. The same kernel gives the same bits. W of a convolution is the whole map
+//! at the size of its images, without a pool.
 
+mod convolution;
 mod product;
 
 pub use product::product_norm;
@@ -12,6 +14,9 @@ pub use product::product_norm;
 use crate::base::Real;
 use crate::base::random::{Purpose, Random};
 use crate::compute::Tensor;
+use crate::compute::affine::Map;
+
+use convolution::ConvolutionGram;
 
 /// How the spectral norm is found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +36,7 @@ const RESIDUAL: f64 = 1e-13;
 /// values of the tests need, whose gaps go down to rounding; a kernel would have to be enormous or made for it.
 const MOST_ITERATIONS: usize = 20_000;
 
-/// γ = ‖W‖₂ of a kernel W [in, out], without unit.
+/// γ = ‖W‖₂ of a map W, without unit.
 ///
 /// [`Power::Iterations`] takes γ = ‖WᵀW v‖ / ‖W v‖ of its last step, the square root of θ at W v. Plain power iteration
 /// needs about 1/δ steps where the two leading singular values differ by δ relative, so [`Power::Converged`] climbs the
@@ -42,9 +47,9 @@ const MOST_ITERATIONS: usize = 20_000;
 /// A kernel of zeros, or without elements, has γ = 0; one that holds a number that is not finite has γ = NaN.
 ///
 /// # Panics
-/// If the kernel does not have two axes.
-pub fn spectral_norm<T: Real>(kernel: &Tensor<T>, power: Power) -> f64 {
-    let &[_, outputs] = kernel.shape() else { panic!("a kernel [in, out] has two axes, not {:?}", kernel.shape()) };
+/// If the kernel is not that of the map.
+pub fn spectral_norm<T: Real>(map: Map, kernel: &Tensor<T>, power: Power) -> f64 {
+    assert_eq!(kernel.shape(), map.kernel(), "the kernel of another map");
     if !kernel.is_finite() {
         return f64::NAN;
     }
@@ -52,12 +57,19 @@ pub fn spectral_norm<T: Real>(kernel: &Tensor<T>, power: Power) -> f64 {
     if largest == 0.0 {
         return 0.0;
     }
-    let gram = Gram { kernel: kernel.data(), outputs, scale: scale_for(largest) };
-    let scaled = match power {
-        Power::Iterations(n) => power_iteration(&gram, n.max(1)),
-        Power::Converged => rayleigh_ascent(&gram),
+    let scale = scale_for(largest);
+    let scaled = match map {
+        Map::Dense { outputs, .. } => norm_of(&Gram { kernel: kernel.data(), outputs, scale }, power),
+        Map::Convolution(c) => norm_of(&ConvolutionGram::new(c, kernel, scale), power),
     };
-    scaled / gram.scale
+    scaled / scale
+}
+
+fn norm_of(gram: &impl Gramian, power: Power) -> f64 {
+    match power {
+        Power::Iterations(n) => power_iteration(gram, n.max(1)),
+        Power::Converged => rayleigh_ascent(gram),
+    }
 }
 
 /// A power of two, so that scaling is exact, which keeps every square far from overflow and underflow.
@@ -186,6 +198,11 @@ fn dot_by<A: Copy>(a: &[A], b: &[f64], f: impl Fn(A) -> f64) -> f64 {
 mod tests {
     use super::*;
 
+    fn norm_of_kernel<T: Real>(kernel: &Tensor<T>, power: Power) -> f64 {
+        let &[inputs, outputs] = kernel.shape() else { panic!("a dense kernel has two axes") };
+        spectral_norm(Map::Dense { inputs, outputs }, kernel, power)
+    }
+
     /// H₁ D H₂ with two reflections H = 1 − 2 h hᵀ, which hide the singular values D in a full [rows, columns] kernel.
     fn with_singular_values(values: &[f64], rows: usize, columns: usize) -> Tensor<f64> {
         let mut random = Random::new(5, Purpose::Synthetic, 0, 0);
@@ -222,7 +239,7 @@ mod tests {
                 ("wide", with_singular_values(&values, 65, 90)),
                 ("tall", with_singular_values(&values, 80, 60)),
             ] {
-                let error = spectral_norm(&kernel, Power::Converged) - 1.0;
+                let error = norm_of_kernel(&kernel, Power::Converged) - 1.0;
                 if error.abs() > PROMISED {
                     failures.push(format!("{shape}, distance {distance:e}: {error:e}"));
                 }
@@ -237,8 +254,8 @@ mod tests {
         let (u, v) = ([3.0, 0.0, -4.0], [1.0, -2.0, 2.0, 4.0, 0.0]);
         let outer = Tensor::new(&[3, 5], u.iter().flat_map(|u| v.map(|v| u * v)).collect()).unwrap();
         for power in [Power::Iterations(1), Power::Converged] {
-            assert!((spectral_norm(&orthogonal, power) - 1.0).abs() < PROMISED);
-            assert!((spectral_norm(&outer, power) - 25.0).abs() < 25.0 * PROMISED);
+            assert!((norm_of_kernel(&orthogonal, power) - 1.0).abs() < PROMISED);
+            assert!((norm_of_kernel(&outer, power) - 25.0).abs() < 25.0 * PROMISED);
         }
     }
 
@@ -249,10 +266,10 @@ mod tests {
         let moment = |p: i32| start(3).iter().zip(values).map(|(v, s): (&f64, f64)| v * v * s.abs().powi(p)).sum::<f64>();
         for n in [1, 2, 5, 40] {
             let expected = (moment(4 * n) / moment(4 * n - 2)).sqrt();
-            let got = spectral_norm(&diagonal(&values), Power::Iterations(n as usize));
+            let got = norm_of_kernel(&diagonal(&values), Power::Iterations(n as usize));
             assert!((got - expected).abs() < 1e-14 * expected, "{n}: {got}, expected {expected}");
         }
-        let [none, one] = [0, 1].map(|n| spectral_norm(&diagonal(&values), Power::Iterations(n)));
+        let [none, one] = [0, 1].map(|n| norm_of_kernel(&diagonal(&values), Power::Iterations(n)));
         assert_eq!(none, one);
     }
 
@@ -263,7 +280,7 @@ mod tests {
             // The largest element itself: exact also where it is subnormal.
             let expected = kernel.data()[0];
             for power in [Power::Iterations(60), Power::Converged] {
-                let got = spectral_norm(&kernel, power);
+                let got = norm_of_kernel(&kernel, power);
                 assert!((got - expected).abs() <= expected * PROMISED, "{magnitude:e}: {got:e}, expected {expected:e}");
             }
         }
@@ -272,11 +289,11 @@ mod tests {
     #[test]
     fn zeros_nothing_and_broken_numbers_end_at_once() {
         for power in [Power::Iterations(3), Power::Converged] {
-            assert_eq!(spectral_norm(&Tensor::<f32>::zeros(&[4, 3]), power), 0.0);
-            assert_eq!(spectral_norm(&Tensor::<f32>::zeros(&[0, 3]), power), 0.0);
+            assert_eq!(norm_of_kernel(&Tensor::<f32>::zeros(&[4, 3]), power), 0.0);
+            assert_eq!(norm_of_kernel(&Tensor::<f32>::zeros(&[0, 3]), power), 0.0);
             for broken in [f32::NAN, f32::INFINITY] {
                 for other in [1.0, broken] {
-                    assert!(spectral_norm(&Tensor::new(&[1, 2], vec![other, broken]).unwrap(), power).is_nan());
+                    assert!(norm_of_kernel(&Tensor::new(&[1, 2], vec![other, broken]).unwrap(), power).is_nan());
                 }
             }
         }
@@ -286,9 +303,9 @@ mod tests {
     fn f32_is_f64_of_the_rounded_kernel_and_a_repetition_gives_the_same_bits() {
         let kernel = with_singular_values(&[3.0, 2.9, 1.0], 9, 7).cast::<f32>();
         for power in [Power::Iterations(5), Power::Converged] {
-            let norm = spectral_norm(&kernel, power);
-            assert_eq!(norm.to_bits(), spectral_norm(&kernel.cast::<f64>(), power).to_bits());
-            assert_eq!(norm.to_bits(), spectral_norm(&kernel, power).to_bits());
+            let norm = norm_of_kernel(&kernel, power);
+            assert_eq!(norm.to_bits(), norm_of_kernel(&kernel.cast::<f64>(), power).to_bits());
+            assert_eq!(norm.to_bits(), norm_of_kernel(&kernel, power).to_bits());
         }
     }
 }

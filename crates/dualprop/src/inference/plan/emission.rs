@@ -1,10 +1,10 @@
 //! The naive list: every operation that the schedule asks for, in its order.
 
 use crate::compute::{Activation, BufferId, Op, ScalarId};
-use crate::inference::{Damping, Inference, Nudge, Pass, Start};
+use crate::inference::{Damping, Inference, Nudge, Pass, PoolRouting, Start};
 use crate::network::Topology;
 
-use super::{Layout, Step};
+use super::{Layout, Maps, Step};
 
 /// Emits the start, the passes, and the local gradients if they are wanted.
 pub(super) fn emit(topology: &Topology, inference: &Inference, layout: &Layout, passes: &[Pass], gradients: bool) -> Vec<Step> {
@@ -37,6 +37,14 @@ impl Emission<'_> {
         self.steps.push(Step { op, layer, pass: self.pass });
     }
 
+    fn extend(&mut self, layer: usize, ops: Vec<Op>) {
+        ops.into_iter().for_each(|op| self.push(layer, op));
+    }
+
+    fn maps(&self) -> Maps<'_> {
+        Maps { topology: self.topology, layout: self.layout }
+    }
+
     /// L_k of every hidden layer, from the map that leaves it.
     fn damping(&mut self) {
         for k in 1..self.topology.depth() {
@@ -46,7 +54,8 @@ impl Emission<'_> {
                 Some(Damping::Given(values)) => self.push(k, Op::Constant { value: values[k - 1], scalar }),
                 Some(Damping::Spectral { power, asymmetry }) => {
                     let factor = if *asymmetry { self.inference.rule.asymmetry(k) } else { 1.0 };
-                    self.push(k, Op::Damping { kernel: self.topology.kernel(k + 1), power: *power, factor, scalar });
+                    let (map, kernel) = (self.topology.map(k + 1), self.topology.kernel(k + 1));
+                    self.push(k, Op::Damping { map, kernel, power: *power, factor, scalar });
                 }
             }
         }
@@ -90,8 +99,7 @@ impl Emission<'_> {
         for &k in group {
             self.affine(k);
             if k < output {
-                let (input, output) = (self.layout.difference(k + 1), self.layout.feedback(k));
-                self.push(k, Op::Adjoint { kernel: self.topology.kernel(k + 1), input, output });
+                self.feedback(k);
             }
         }
         for &k in group {
@@ -105,12 +113,11 @@ impl Emission<'_> {
 
     /// a_k = W s̄_{k−1} + b; the first of the output is the prediction.
     fn affine(&mut self, k: usize) {
-        let (kernel, bias) = (self.topology.kernel(k), self.topology.bias(k));
-        let (input, output) = (self.layout.mean(k - 1), self.layout.pre_activation(k));
-        self.push(k, Op::Affine { kernel, bias, input, output });
+        self.extend(k, self.maps().up(k));
         if k < self.topology.depth() {
             return;
         }
+        let output = self.layout.pre_activation(k);
         if !self.predicted {
             self.push(k, Op::Copy { from: output, to: self.layout.logits() });
             self.first_prediction(k);
@@ -118,6 +125,23 @@ impl Emission<'_> {
         if self.inference.nudge == Nudge::LinearisedLive {
             self.loss_gradient(k, output);
         }
+    }
+
+    /// fb_k = W_kᵀ Δ_{k+1}, linearised at the present state of layer k where the map has a pool.
+    fn feedback(&mut self, k: usize) {
+        let weights = self.inference.rule.dyad_weights(k);
+        let mut routing = self.layout.routing(k + 1);
+        if self.maps().pooled(k + 1) {
+            // At α = 1 the two states are one.
+            let plus = self.inference.pool_routing == PoolRouting::Plus && !weights.limit && weights.alpha != 1.0;
+            if plus {
+                routing = self.layout.plus_routing(k + 1);
+                self.extend(k, self.maps().route_plus(k + 1, 1.0 - weights.alpha));
+            } else {
+                self.extend(k, self.maps().route(k + 1));
+            }
+        }
+        self.extend(k, self.maps().down(k + 1, routing));
     }
 
     /// s̄_k = f(a_k), Δ_k = 0: a layer at rest; the output layer is linear.
@@ -163,8 +187,7 @@ impl Emission<'_> {
     /// ∂J/∂W_{k−1} = −1/(β Π g) Δ_k s̄_{k−1}ᵀ, a batch mean.
     fn gradient(&mut self, k: usize) {
         let gain = if self.inference.divide_gain { self.inference.rule.gain_product(k, self.topology.depth()) } else { 1.0 };
-        let (mean, difference) = (self.layout.mean(k - 1), self.layout.difference(k));
-        let (kernel, bias) = (self.topology.kernel(k), self.topology.bias(k));
-        self.push(k, Op::WeightProduct { kernel, bias, mean, difference, scale: -1.0 / (self.inference.beta * gain) });
+        let scale = -1.0 / (self.inference.beta * gain);
+        self.extend(k, self.maps().gradient(k, scale));
     }
 }

@@ -6,10 +6,12 @@
 
 mod emission;
 mod layout;
+mod maps;
 mod print;
 mod redundancy;
 
 pub(super) use layout::Layout;
+pub(super) use maps::Maps;
 pub use redundancy::{Reason, Removed};
 
 use crate::base::Result;
@@ -77,10 +79,12 @@ impl Plan {
         };
         let program = Program {
             buffers: layout.widths().to_vec(),
+            routings: layout.routings().to_vec(),
             parameters: topology.parameters().into_iter().map(|(_, shape)| shape).collect(),
             scalars: topology.depth() - 1,
             ops: steps.iter().map(|step| step.op).collect(),
         };
+        let program = program.without_unused(&layout.always());
         Ok(Plan {
             topology: topology.clone(),
             inference: inference.clone(),
@@ -154,7 +158,9 @@ impl Plan {
         let states: u128 = self.program.buffers.iter().map(|&width| width as u128).sum();
         let parameters: u128 = self.program.parameters.iter().map(|shape| shape.iter().product::<usize>() as u128).sum();
         let numbers = states.saturating_mul(samples as u128).saturating_add(parameters);
-        u64::try_from(numbers.saturating_mul(element as u128)).unwrap_or(u64::MAX)
+        let routings: u128 = self.program.routings.iter().map(|&width| width as u128).sum();
+        let bytes = numbers.saturating_mul(element as u128).saturating_add(routings.saturating_mul(samples as u128));
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
     pub(super) fn layout(&self) -> &Layout {

@@ -51,7 +51,10 @@ impl Plan {
             Op::Affine { kernel, input, output, .. } => {
                 format!("{} = {} kernel.{i} + bias.{i}", b(output), b(input), i = kernel.0 / 2)
             }
-            Op::Adjoint { kernel, input, output } => format!("{} = {} kernel.{}^T", b(output), b(input), kernel.0 / 2),
+            Op::Adjoint { kernel, input, output, .. } => format!("{} = {} kernel.{}^T", b(output), b(input), kernel.0 / 2),
+            Op::Pool { input, output, .. } => format!("{} = pool({})", b(output), b(input)),
+            Op::Unpool { input, output, .. } => format!("{} = unpool({})", b(output), b(input)),
+            Op::Plus { mean, difference, plus, .. } => format!("{} from {}, {}", b(plus), b(mean), b(difference)),
             Op::Activate { activation, pre_activation, mean } => {
                 let name = crate::base::Named::name(activation);
                 format!("{} = {name}({})", b(mean), b(pre_activation))
@@ -83,6 +86,9 @@ fn name(op: &Op) -> &'static str {
     match op {
         Op::Affine { .. } => "affine",
         Op::Adjoint { .. } => "adjoint",
+        Op::Pool { .. } => "pool",
+        Op::Unpool { .. } => "unpool",
+        Op::Plus { .. } => "plus",
         Op::Activate { .. } => "activate",
         Op::Dyad { damping: None, .. } => "dyad",
         Op::Dyad { .. } => "damped dyad",

@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::compute::{BufferId, Op, ParameterId, ScalarId};
+use crate::compute::{BufferId, Op, ParameterId, RoutingId, ScalarId};
 
 use super::{Layout, Step};
 
@@ -93,6 +93,7 @@ fn drop_unchanged(naive: Vec<Step>) -> (Vec<Candidate>, Vec<Removed>) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
     Buffer(BufferId),
+    Routing(RoutingId),
     Scalar(ScalarId),
     Gradient(ParameterId),
 }
@@ -110,6 +111,11 @@ fn effects(op: Op) -> Vec<Effect> {
     let one = |writes: Place, reads: Vec<Place>| vec![Effect { writes, reads, expression: op }];
     match op {
         Op::Affine { input, output, .. } | Op::Adjoint { input, output, .. } => one(buffer(output), vec![buffer(input)]),
+        Op::Pool { input, output, routing, .. } => [buffer(output), Place::Routing(routing)]
+            .map(|writes| Effect { writes, reads: vec![buffer(input)], expression: op })
+            .into(),
+        Op::Unpool { input, routing, output, .. } => one(buffer(output), vec![buffer(input), Place::Routing(routing)]),
+        Op::Plus { mean, difference, plus, .. } => one(buffer(plus), vec![buffer(mean), buffer(difference)]),
         Op::Activate { pre_activation, mean, .. } => one(buffer(mean), vec![buffer(pre_activation)]),
         Op::Dyad { activation, weights, damping, pre_activation, feedback, mean, difference } => {
             let mut reads = vec![buffer(pre_activation), buffer(feedback)];
@@ -180,7 +186,10 @@ impl Versions {
     fn simplify(&mut self, op: Op) -> Vec<Op> {
         let mut is_zero = |buffer: BufferId| self.of(Place::Buffer(buffer)) == ZERO;
         match op {
-            Op::Adjoint { input, output, .. } if is_zero(input) => vec![Op::Zero { buffer: output }],
+            Op::Adjoint { input, output, .. } | Op::Unpool { input, output, .. } if is_zero(input) => {
+                vec![Op::Zero { buffer: output }]
+            }
+            Op::Plus { mean, difference, plus, .. } if is_zero(difference) => vec![Op::Copy { from: mean, to: plus }],
             Op::Dyad { activation, damping: None, pre_activation, feedback, mean, difference, .. } if is_zero(feedback) => {
                 vec![Op::Activate { activation, pre_activation, mean }, Op::Zero { buffer: difference }]
             }

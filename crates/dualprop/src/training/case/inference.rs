@@ -3,8 +3,8 @@
 use crate::base::{Named, Result};
 use crate::compute::spectral::Power;
 use crate::compute::{Activation, Loss};
-use crate::inference::{Damping, Inference, Nudge, PerLayer, Rule, RuleKind, Schedule, Start};
-use crate::network::{Shape, Topology};
+use crate::inference::{Damping, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
+use crate::network::{Layer, PoolOrder, Shape, Topology};
 
 use super::settings::{COUNT, COUNTS, FLAG, FLAGS, NUMBER, PER_LAYER, Settings};
 
@@ -21,27 +21,51 @@ const SCHEDULES: [(&str, Schedule); 8] = [
 
 /// The network.
 pub(super) fn topology(settings: &mut Settings) -> Result<Topology> {
-    let convolutions = settings.required("conv_features", &COUNTS)?;
-    if !convolutions.is_empty() {
-        let problem = "convolutional networks are not supported by this version; expected []";
-        return Err(settings.wrong("conv_features", problem));
-    }
-    if !settings.required("pool_after_conv", &FLAGS)?.is_empty() {
-        return Err(settings.wrong("pool_after_conv", "expected [], as there is no convolution"));
-    }
     let input = match settings.required("input_shape", &COUNTS)?[..] {
         [height, width, channels] if height > 0 && width > 0 && channels > 0 => Shape::image(height, width, channels),
         _ => return Err(settings.wrong("input_shape", "expected [height, width, channels], none of them 0")),
     };
+    let mut layers = convolutions(settings)?;
     let widths = settings.required("dense_features", &COUNTS)?;
     if widths.is_empty() || widths.contains(&0) {
         return Err(settings.wrong("dense_features", "expected at least one layer, and at least one neuron in each"));
     }
+    let without_dense = layers.len();
+    layers.extend(widths.into_iter().map(Layer::dense));
     let activation = settings.choice("activation", Activation::ALL)?;
-    Topology::mlp(input, &widths, activation).map_err(|error| {
+    let pool_order = settings.optional_choice("pool_order", PoolOrder::ALL)?.unwrap_or_default();
+    Topology::new(input, layers, activation, pool_order).map_err(|error| {
         let text = error.to_string();
-        settings.wrong(if text.starts_with("network input") { "input_shape" } else { "dense_features" }, &text)
+        let of_convolution = (0..without_dense)
+            .any(|i| text.starts_with(&format!("network.layers[{i}]")) || text.starts_with(&format!("kernel.{i} ")));
+        let key = match (text.starts_with("network input"), of_convolution) {
+            (true, _) => "input_shape",
+            (false, true) => "conv_features",
+            (false, false) => "dense_features",
+        };
+        settings.wrong(key, &text)
     })
+}
+
+/// The convolutions, which come before the dense layers.
+fn convolutions(settings: &mut Settings) -> Result<Vec<Layer>> {
+    let channels = settings.required("conv_features", &COUNTS)?;
+    if channels.contains(&0) {
+        return Err(settings.wrong("conv_features", "expected at least one channel in each layer"));
+    }
+    let pools = settings.required("pool_after_conv", &FLAGS)?;
+    let sizes = settings.optional("conv_sizes", &COUNTS)?.unwrap_or_else(|| vec![3; channels.len()]);
+    for (key, count) in [("pool_after_conv", pools.len()), ("conv_sizes", sizes.len())] {
+        if count != channels.len() {
+            let problem = format!("expected one for each of the {} convolutions", channels.len());
+            return Err(settings.wrong(key, &problem));
+        }
+    }
+    if sizes.iter().any(|size| size % 2 == 0 || *size > 99) {
+        return Err(settings.wrong("conv_sizes", "expected odd numbers up to 99"));
+    }
+    let layers = channels.into_iter().zip(sizes).zip(pools);
+    Ok(layers.map(|((channels, size), pool)| Layer::Conv { channels, size, pool }).collect())
 }
 
 /// The inference, with its warnings; `damping` holds L_k for k = 0..L−1, where the case gives them.
@@ -56,6 +80,7 @@ pub(super) fn inference(settings: &mut Settings, depth: usize, damping: Option<V
         loss: settings.choice("loss", Loss::ALL)?,
         schedule,
         passes: whole(settings.required("passes", &COUNT)?),
+        pool_routing: PoolRouting::Plus,
         start: settings.optional_choice("start", &starts.collect::<Vec<_>>())?.unwrap_or(Start::Forward),
         nudge_from_pass: settings.optional("nudge_from_pass", &COUNT)?.map_or(1, whole),
         divide_gain: settings.optional("divide_gain", &FLAG)?.unwrap_or(true),

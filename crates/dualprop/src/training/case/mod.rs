@@ -8,7 +8,8 @@
 //! Metadata (strings): `rule`, `alpha`, `beta`, `schedule` (fwK, bwK, fwbwK, bwfwK, oddeven, evenodd, parallel, random),
 //! `passes`, `activation`, `loss` (squared_error is Σ(z−y)², without ½), `input_shape` \[H, W, C\], `conv_features`,
 //! `pool_after_conv`, `dense_features`, `batch`, and for people `name` and `arch`. Where the authors' program has no choice,
-//! a case may still make one: `nudge`, `output_alpha`, `alpha_feedback` (rule `general`), `feedback_gain`, `divide_gain`,
+//! a case may still make one: `conv_sizes` (a JSON list, 3 for 3 × 3),
+//! `pool_order`, `nudge`, `output_alpha`, `alpha_feedback` (rule `general`), `feedback_gain`, `divide_gain`,
 //! `nudge_from_pass`, `start` (forward or zero), `seed` (schedule random), and for the rule `dp_damped` without the tensor
 //! `damping` `damping_power_iterations` and `damping_asymmetry`. `alpha`, `alpha_feedback` and `feedback_gain` are a number
 //! or a JSON list with one for each hidden layer.

@@ -53,8 +53,10 @@ pub fn trace<T: Real>(case: &Case, options: TraceOptions, pool: &Pool) -> Result
 }
 
 fn engine<T: Real>(case: &Case, options: TraceOptions, pool: &Pool) -> Result<Engine<T>> {
+    let routing = options.pool_routing;
     let options = PlanOptions { optimise: !options.naive, gradients: true, every_pass: options.every_pass };
-    let plan = Plan::compile(case.topology(), case.inference(), options)?;
+    let inference = Inference { pool_routing: routing, ..case.inference().clone() };
+    let plan = Plan::compile(case.topology(), &inference, options)?;
     // The engine, one for backpropagation, and what is written, in f64 and once more as bytes.
     let needed = plan.memory(case.samples(), size_of::<T>()).saturating_add(plan.memory(case.samples(), 16));
     memory::require("this case", needed.saturating_mul(2), "trace fewer samples at a time")?;
@@ -96,7 +98,7 @@ fn settle<T: Real>(case: &Case, options: TraceOptions, pool: &Pool, out: &mut Tr
     }
     let alignment = align(topology, engine.gradients(), backprop.gradients());
     out.insert("cosine_to_backprop", &[depth], alignment.iter().map(|layer| layer.cosine).collect())?;
-    let norm = |k| spectral_norm(parameters.get(topology.kernel(k)), Power::Converged);
+    let norm = |k| spectral_norm(topology.map(k), parameters.get(topology.kernel(k)), Power::Converged);
     out.insert("spectral_norm", &[depth], (1..=depth).map(norm).collect())?;
     // The plan of a trace always has gradients.
     let objective = contrastive_objective(&engine, &parameters).unwrap_or(f64::NAN);

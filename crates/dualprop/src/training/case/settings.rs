@@ -23,6 +23,8 @@ const KEYS: [(&str, &[&str]); 8] = [
             "input_shape",
             "conv_features",
             "pool_after_conv",
+            "conv_sizes",
+            "pool_order",
             "dense_features",
             "batch",
             "nudge",

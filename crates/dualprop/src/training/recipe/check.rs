@@ -6,7 +6,7 @@ use crate::compute::spectral::Power;
 use crate::data::Shuffle;
 use crate::inference::{Damping, Inference, Start};
 use crate::learning::{OptimizerKind, Rate};
-use crate::network::{Architecture, BiasInitializer, Initializer, Layer, Shape, Topology};
+use crate::network::{Architecture, BiasInitializer, Initializer, Layer, PoolOrder, Shape, Topology};
 
 use super::RecipeParams;
 use super::data::DataSettings;
@@ -21,6 +21,7 @@ pub struct Recipe {
     data: DataSettings,
     layers: Layers,
     activation: Activation,
+    pool_order: PoolOrder,
     initializers: (Initializer, BiasInitializer),
     inference: Inference,
     optimizer: OptimizerKind,
@@ -51,7 +52,14 @@ impl Layers {
             }
             None => {
                 let layers = texts.map(|(i, text)| Layer::parse(&format!("network.layers[{i}]"), text));
-                Ok(Layers::Given(layers.collect::<Result<_>>()?))
+                let layers = layers.collect::<Result<Vec<Layer>>>()?;
+                match layers.last() {
+                    Some(Layer::Conv { .. }) => {
+                        let (i, text) = (layers.len() - 1, format!("{:?}", layers[layers.len() - 1].to_string()));
+                        Err(Error::setting(format!("network.layers[{i}]"), text, "the output must be dense"))
+                    }
+                    _ => Ok(Layers::Given(layers)),
+                }
             }
         }
     }
@@ -74,6 +82,7 @@ impl RecipeParams {
         let data = self.data.check()?;
         let layers = Layers::parse(&self.network)?;
         let activation = named("network.activation", &self.network.activation)?;
+        let pool_order = named("network.pool_order", &self.network.pool_order)?;
         let initializers = (
             named("network.initializer", &self.network.initializer)?,
             named("network.bias_initializer", &self.network.bias_initializer)?,
@@ -94,7 +103,19 @@ impl RecipeParams {
         self.rate(1)?;
         self.write_down(&inference, optimizer, &data);
         let places = Places::default();
-        Ok(Recipe { params: self, data, layers, activation, initializers, inference, optimizer, shuffle, warnings, places })
+        Ok(Recipe {
+            params: self,
+            data,
+            layers,
+            activation,
+            pool_order,
+            initializers,
+            inference,
+            optimizer,
+            shuffle,
+            warnings,
+            places,
+        })
     }
 
     /// Puts the effective value in the place of every one that was left out and has one, so that a later default cannot change
@@ -181,7 +202,7 @@ impl Recipe {
     /// # Errors
     /// [`Error::Setting`] if the last layer is not as wide as there are classes.
     pub fn topology(&self, input: Shape, classes: usize) -> Result<Topology> {
-        let topology = Topology::new(input, self.layers.of(classes), self.activation)?;
+        let topology = Topology::new(input, self.layers.of(classes), self.activation, self.pool_order)?;
         if topology.outputs() != classes {
             let problem = format!("the data set has {classes} classes; the last layer must be \"dense {classes}\"");
             return Err(Error::setting("network.layers", format!("{:?}", self.params.network.layers), problem));

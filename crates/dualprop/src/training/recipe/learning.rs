@@ -36,7 +36,6 @@ pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
         let problem = "a training goes on to another batch, so that nothing of its inference can be continued; use `previous`";
         return Err(Error::setting("learning.start", start.name(), problem));
     }
-    named::<PoolRouting>("learning.pool_routing", &learning.pool_routing)?;
     check_multistep(learning, kind)?;
     let perturbation = learning.input_perturbation;
     if !(perturbation >= 0.0 && perturbation.is_finite()) {
@@ -50,6 +49,7 @@ pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
         schedule,
         passes: learning.passes,
         start,
+        pool_routing: named::<PoolRouting>("learning.pool_routing", &learning.pool_routing)?,
         nudge_from_pass: learning.nudge_from_pass,
         divide_gain: learning.divide_gain,
         seed: 0,

@@ -59,12 +59,15 @@ pub struct NetworkParams {
     /// A network by name; excludes `layers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
-    /// `"dense N"` for each layer; the last is the output.
+    /// `"dense N"`, `"conv C"`, `"conv C pool"`, `"conv C 5x5 pool"` for each layer; the last is the output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<String>,
     /// f of the hidden layers.
     #[serde(default = "relu")]
     pub activation: String,
+    /// Whether max pools come before the activation of their layer or after it.
+    #[serde(default = "before_activation")]
+    pub pool_order: String,
     /// How kernels start.
     #[serde(default = "lecun_normal")]
     pub initializer: String,
@@ -286,6 +289,9 @@ fn unit() -> String {
 }
 fn none() -> String {
     "none".into()
+}
+fn before_activation() -> String {
+    "before_activation".into()
 }
 fn relu() -> String {
     "relu".into()

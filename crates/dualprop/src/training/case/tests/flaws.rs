@@ -128,9 +128,12 @@ fn every_wrong_setting_is_named_with_what_would_do() {
         (set("dense_features", "[32, 24]"), "unknown tensor in some/case.safetensors `bias.2`"),
         (set("dense_features", "[32, 24, 10, 10]"), "tensor `kernel.3` is missing"),
         (set("dense_features", "[4294967296, 4294967296]"), "metadata `dense_features`"),
-        (set("conv_features", "[6, 8]"), "metadata `conv_features` is `[6, 8]`: convolutional networks are not supported"),
+        (set("conv_features", "[6, 8]"), "metadata `pool_after_conv` is `[]`: expected one for each of the 2 convolutions"),
+        (set("conv_features", "[0]"), "metadata `conv_features` is `[0]`: expected at least one channel in each layer"),
         (set("conv_features", "none"), "metadata `conv_features` is `none`: expected a JSON list of whole numbers"),
-        (set("pool_after_conv", "[true]"), "metadata `pool_after_conv` is `[true]`: expected []"),
+        (set("pool_after_conv", "[true]"), "metadata `pool_after_conv` is `[true]`: expected one for each of the 0 conv"),
+        (set("conv_sizes", "[3]"), "metadata `conv_sizes` is `[3]`: expected one for each of the 0 convolutions"),
+        (set("pool_order", "never"), "unknown pool_order in some/case.safetensors `never`"),
         (set("steps", "5"), "metadata `steps` is `5`: only a training with an `optimizer` makes use of it"),
         (set("learning_rate", "1"), "metadata `learning_rate` is `1`: only a training"),
     ]);
@@ -232,7 +235,7 @@ fn truncated_and_lying_files_are_refused() {
         assert!(text.contains(expected), "{length}: {text}");
     }
     let with_header = |header: &[u8]| message(parse(&[&(header.len() as u64).to_le_bytes(), header].concat()));
-    assert!(with_header(b"{}").contains("metadata `conv_features` is missing"));
+    assert!(with_header(b"{}").contains("metadata `input_shape` is missing"));
     assert!(with_header(&[b'{', b'"', 0xff, 0xfe, b'"', b'}']).contains("its header is malformed"));
     assert!(with_header("[".repeat(100_000).as_bytes()).contains("its header is malformed"));
     for (from, to) in [

@@ -4,7 +4,7 @@ use super::{DAMPED, Draft, PLAIN, TRAINING, plain};
 use crate::base::Named;
 use crate::compute::spectral::Power;
 use crate::compute::{Activation, Loss, Pool};
-use crate::inference::{Damping, Inference, Nudge, PerLayer, Rule, Schedule, Start};
+use crate::inference::{Damping, Inference, Nudge, PerLayer, PoolRouting, Rule, Schedule, Start};
 use crate::learning::{OptimizerKind, Rate};
 use crate::training::case::steps::Training;
 use crate::training::case::{TraceOptions, trace};
@@ -12,7 +12,11 @@ use crate::training::case::{TraceOptions, trace};
 #[test]
 fn an_unchanged_golden_file_means_what_its_name_says() {
     let case = plain().read().unwrap();
-    let inference = Inference { passes: 3, ..Inference::new(Rule::dp_transpose(0.25), 0.5, Loss::SquaredError) };
+    let inference = Inference {
+        passes: 3,
+        pool_routing: PoolRouting::Plus,
+        ..Inference::new(Rule::dp_transpose(0.25), 0.5, Loss::SquaredError)
+    };
     assert_eq!(case.inference(), &inference);
     assert_eq!((case.name().as_str(), case.samples(), case.is_training()), (PLAIN, 6, false));
     assert_eq!(case.topology().depth(), 3);

@@ -1,4 +1,4 @@
-//! The dense maps on the CPU, cut by shape into blocks that threads share out.
+//! Dense maps, cut by shape into blocks that threads share out.
 
 use crate::base::Real;
 use crate::compute::Tensor;
@@ -13,7 +13,7 @@ const SAMPLES: usize = 32;
 const GRADIENT_ROWS: usize = 64;
 
 /// output = input · kernel + bias
-pub(crate) fn forward<T: Real>(team: &Team, kernel: &Tensor<T>, bias: &Tensor<T>, input: &[T], output: &mut [T]) {
+pub(super) fn forward<T: Real>(team: &Team, kernel: &Tensor<T>, bias: &Tensor<T>, input: &[T], output: &mut [T]) {
     let (inputs, outputs) = extents(kernel);
     team.pieces(output, SAMPLES * outputs, |start, output| {
         output.chunks_mut(outputs).for_each(|row| row.copy_from_slice(bias.data()));
@@ -25,7 +25,7 @@ pub(crate) fn forward<T: Real>(team: &Team, kernel: &Tensor<T>, bias: &Tensor<T>
 }
 
 /// output = input · kernelᵀ
-pub(crate) fn adjoint<T: Real>(team: &Team, kernel: &Tensor<T>, input: &[T], output: &mut [T]) {
+pub(super) fn adjoint<T: Real>(team: &Team, kernel: &Tensor<T>, input: &[T], output: &mut [T]) {
     let (inputs, outputs) = extents(kernel);
     team.pieces(output, SAMPLES * inputs, |start, output| {
         let samples = output.len() / inputs;
@@ -36,7 +36,7 @@ pub(crate) fn adjoint<T: Real>(team: &Team, kernel: &Tensor<T>, input: &[T], out
 }
 
 /// kernel = scale/n · meanᵀ · difference, bias = scale/n · Σ difference, over n samples.
-pub(crate) fn weight_product<T: Real>(
+pub(super) fn weight_product<T: Real>(
     team: &Team,
     (mean, difference): (&[T], &[T]),
     scale: f64,

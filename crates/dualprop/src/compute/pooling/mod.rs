@@ -1,0 +1,149 @@
+//! Max pooling of 2 × 2 windows with stride 2, and its way back.
+//!
+//! An odd last row or column is dropped. The *routing* of a pool is the place of the winner in each window, 0 to 3 row by
+//! row, the first of equal ones; with it the pool is a linear map, whose adjoint puts each number back where the winner was
+//! and zeros everywhere else.
+
+use crate::base::Real;
+
+use super::pool::Team;
+
+/// The extents of the image that is pooled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pooling {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+}
+
+impl Pooling {
+    /// Numbers of one sample before the pool.
+    pub fn inputs(self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Numbers of one sample after the pool.
+    pub fn outputs(self) -> usize {
+        (self.height / 2) * (self.width / 2) * self.channels
+    }
+
+    /// Numbers of a row of windows, before and after the pool.
+    fn rows(self) -> (usize, usize) {
+        (2 * self.width * self.channels, (self.width / 2) * self.channels)
+    }
+
+    /// Where the windows of a row after the pool begin, counted over all samples: the first number of the row of windows.
+    fn start(self, row: usize) -> usize {
+        let rows = self.height / 2;
+        row / rows * self.inputs() + row % rows * self.rows().0
+    }
+
+    /// The first number of each pixel of a window, from the start of its row of windows.
+    fn window(self, column: usize) -> [usize; 4] {
+        let (left, below) = (2 * column * self.channels, self.width * self.channels);
+        [left, left + self.channels, left + below, left + below + self.channels]
+    }
+}
+
+/// output = the largest number of each window of input, routing = its place.
+pub(super) fn forward<T: Real>(team: &Team, pooling: Pooling, input: &[T], output: &mut [T], routing: &mut [u8]) {
+    let (before, after) = pooling.rows();
+    if after == 0 {
+        return;
+    }
+    team.pairs(output, routing, after, |start, output, routing| {
+        let start = pooling.start(start / after);
+        let rows = &input[start..start + before];
+        let windows = output.chunks_exact_mut(pooling.channels).zip(routing.chunks_exact_mut(pooling.channels));
+        for (column, (best, winner)) in windows.enumerate() {
+            let [first, others @ ..] = pooling.window(column).map(|start| &rows[start..start + pooling.channels]);
+            best.copy_from_slice(first);
+            winner.fill(0);
+            for (place, numbers) in (1..).zip(others) {
+                for ((best, winner), &x) in best.iter_mut().zip(winner.iter_mut()).zip(numbers) {
+                    // A number that is none wins, and stays, so that it cannot be overlooked.
+                    if (x > *best || x.is_nan()) && !best.is_nan() {
+                        (*best, *winner) = (x, place);
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// output = each number of input at the place of its window's winner, zero elsewhere.
+pub(super) fn backward<T: Real>(team: &Team, pooling: Pooling, input: &[T], routing: &[u8], output: &mut [T]) {
+    let (_, after) = pooling.rows();
+    let (inputs, outputs) = (pooling.inputs(), pooling.outputs());
+    team.pieces(output, inputs, |start, output| {
+        output.fill(T::ZERO);
+        let first = start / inputs * outputs;
+        for (index, (&x, &place)) in (0..).zip(input[first..first + outputs].iter().zip(&routing[first..first + outputs])) {
+            let (row, column, channel) = (index / after, index % after / pooling.channels, index % pooling.channels);
+            output[pooling.start(row) + pooling.window(column)[usize::from(place)] + channel] = x;
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::Pool;
+
+    fn pooled(pooling: Pooling, input: &[f64]) -> (Vec<f64>, Vec<u8>) {
+        let samples = input.len() / pooling.inputs();
+        let (mut output, mut routing) = (vec![0.0; samples * pooling.outputs()], vec![9; samples * pooling.outputs()]);
+        Pool::new(2).unwrap().enter(|team| forward(team, pooling, input, &mut output, &mut routing));
+        (output, routing)
+    }
+
+    /// Two samples of 3 x 5 pixels, of which the last row and column are dropped.
+    #[test]
+    fn a_pool_by_hand() {
+        let pooling = Pooling { height: 3, width: 5, channels: 1 };
+        #[rustfmt::skip]
+        let input = [
+            1.0, 2.0,   7.0, 7.0,   9.0,
+            4.0, 3.0,   7.0, 8.0,   9.0,
+            9.0, 9.0,   9.0, 9.0,   9.0,
+
+            -1.0, -2.0,   0.0, 0.0,   9.0,
+            -3.0, -4.0,   0.0, 0.0,   9.0,
+            9.0, 9.0,     9.0, 9.0,   9.0,
+        ];
+        let (output, routing) = pooled(pooling, &input);
+        assert_eq!((output, routing.clone()), (vec![4.0, 8.0, -1.0, 0.0], vec![2, 3, 0, 0]));
+        let mut back = [5.0; 30];
+        Pool::new(1).unwrap().enter(|team| backward(team, pooling, &[1.0, 2.0, 3.0, 4.0], &routing, &mut back));
+        let mut expected = [0.0; 30];
+        (expected[5], expected[8], expected[15], expected[17]) = (1.0, 2.0, 3.0, 4.0);
+        assert_eq!(back, expected);
+    }
+
+    #[test]
+    fn channels_do_not_mix() {
+        let pooling = Pooling { height: 2, width: 4, channels: 2 };
+        let input: Vec<f64> = [1, 8, 2, 7, 3, 6, 4, 5, 9, 0, 8, 1, 7, 2, 6, 3].map(f64::from).to_vec();
+        assert_eq!(pooled(pooling, &input), (vec![9.0, 8.0, 7.0, 6.0], vec![2, 0, 2, 0]));
+    }
+
+    #[test]
+    fn what_is_no_number_wins() {
+        let pooling = Pooling { height: 2, width: 2, channels: 1 };
+        for place in 0..4 {
+            let mut input = [1.0, 2.0, 3.0, 4.0];
+            input[place] = f64::NAN;
+            let (output, routing) = pooled(pooling, &input);
+            assert!(output[0].is_nan() && usize::from(routing[0]) == place, "{place}");
+        }
+    }
+
+    #[test]
+    fn images_of_one_pixel_vanish() {
+        let pooling = Pooling { height: 1, width: 1, channels: 3 };
+        assert_eq!(pooled(pooling, &[1.0, 2.0, 3.0]), (vec![], vec![]));
+    }
+}
