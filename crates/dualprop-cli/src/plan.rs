@@ -1,9 +1,7 @@
 //! `dualprop plan`
 
-use anyhow::{Context, Result};
-use dualprop::data::KNOWN;
+use anyhow::Result;
 use dualprop::inference::{Plan, PlanOptions};
-use dualprop::network::Topology;
 use dualprop::training::Recipe;
 
 use crate::arguments::PlanArguments;
@@ -12,7 +10,7 @@ use crate::output;
 /// Prints the plan of a recipe's training step.
 pub(crate) fn run(arguments: &PlanArguments) -> Result<()> {
     let recipe = Recipe::load(&arguments.recipe, &arguments.set)?;
-    let topology = topology(&recipe)?;
+    let topology = recipe.expected_topology()?;
     let options = PlanOptions { optimise: !arguments.naive, ..PlanOptions::default() };
     let plan = Plan::compile(&topology, &recipe.inference(recipe.params().seeds[0]), options)?;
     for warning in plan.warnings() {
@@ -26,11 +24,4 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<()> {
     );
     output::print(&format!("{plan}{footer}"))?;
     Ok(())
-}
-
-/// The network of a recipe, over the input of its data set, none of whose files is needed.
-pub(crate) fn topology(recipe: &Recipe) -> Result<Topology> {
-    let name = &recipe.params().data.dataset;
-    let known = KNOWN.iter().find(|known| known.name == name).context("a checked recipe has a known data set")?;
-    Ok(recipe.topology(known.input, known.classes.len())?)
 }

@@ -10,7 +10,7 @@ use dualprop::network::Topology;
 use dualprop::training::Recipe;
 
 use crate::model::Subject;
-use crate::{output, plan};
+use crate::output;
 
 const EXAMPLES: &str = "Examples:
   dualprop summary mnist
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<()> {
     let (recipe, model) = arguments.subject.load()?;
     let topology = match model {
         Some(model) => model.topology,
-        None => plan::topology(&recipe)?,
+        None => recipe.expected_topology()?,
     };
     output::print(&describe(&topology, &recipe)?)
 }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_papers_network_is_described() {
         let recipe = Recipe::load("mnist", &[]).unwrap();
-        let text = describe(&plan::topology(&recipe).unwrap(), &recipe).unwrap();
+        let text = describe(&recipe.expected_topology().unwrap(), &recipe).unwrap();
         for expected in ["28 x 28 x 1", "401,920", "262,656", "5,130", "669,706", "668,672", "784 numbers"] {
             assert!(text.contains(expected), "{expected}: {text}");
         }

@@ -60,7 +60,7 @@ fn predictions_are_labels_and_probabilities_of_every_sample() {
     assert!(stdout(&one).contains("of 1 samples"), "{}", stderr(&one));
     fs::write(folder.path().join("small.idx"), [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9]).unwrap();
     let small = dualprop(folder.path(), &["predict", "runs/run/model.safetensors", "small.idx", "--out", "x.csv"]);
-    assert_refused(&small, 2, "has shape [1], expected [64]");
+    assert_refused(&small, 2, "has shape [1, 1, 1], expected [8, 8, 1]");
     assert!(!folder.path().join("x.csv").exists());
 }
 

@@ -1,7 +1,11 @@
 //! Labelled samples in memory.
 
-use crate::base::{Error, Result};
+use std::borrow::Cow;
+
+use crate::base::{Error, Result, memory};
 use crate::network::Shape;
+
+use super::Constants;
 
 /// Samples of bytes with their labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +18,8 @@ pub struct Dataset {
     pub classes: usize,
     /// The largest value that a pixel can have.
     pub largest: u8,
+    /// Mean and standard deviation of each channel, of pixels from 0 to 1, by which its inputs are usually normalised.
+    pub constants: Option<Constants>,
     /// Row-major [n, H, W, C].
     pixels: Vec<u8>,
     labels: Vec<u32>,
@@ -59,7 +65,35 @@ impl Dataset {
             let field = format!("{name}: pixel {} of sample {}", i % neurons, i / neurons);
             return Err(Error::setting(field, pixels[i], format!("expected at most {largest}")));
         }
-        Ok(Dataset { name, input, classes, largest, pixels, labels })
+        Ok(Dataset { name, input, classes, largest, constants: None, pixels, labels })
+    }
+
+    /// The same samples in the middle of images of this shape, with pixels of 0 around them.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if they are larger, have other channels, or cannot stand in the middle.
+    pub fn padded(&self, shape: Shape) -> Result<Cow<'_, Self>> {
+        if shape == self.input {
+            return Ok(Cow::Borrowed(self));
+        }
+        let Dataset { input, .. } = *self;
+        let border = |inner: usize, outer: usize| outer.checked_sub(inner).filter(|rest| rest % 2 == 0).map(|rest| rest / 2);
+        let borders = border(input.height, shape.height).zip(border(input.width, shape.width));
+        let Some((above, left)) = borders.filter(|_| input.channels == shape.channels) else {
+            let problem = format!("{} has samples of {:?}, which cannot stand in the middle of it", self.name, input.extents());
+            return Err(Error::setting("input", format!("{:?}", shape.extents()), problem));
+        };
+        let size = (self.len() as u64).saturating_mul(shape.neurons() as u64);
+        memory::require(&self.name, size, "pad to smaller images")?;
+        let mut pixels = vec![0; self.len() * shape.neurons()];
+        let row = input.width * input.channels;
+        for (i, image) in pixels.chunks_exact_mut(shape.neurons()).enumerate() {
+            for (y, from) in self.sample(i).chunks_exact(row).enumerate() {
+                let start = ((y + above) * shape.width + left) * shape.channels;
+                image[start..start + row].copy_from_slice(from);
+            }
+        }
+        Ok(Cow::Owned(Dataset { pixels, labels: self.labels.clone(), name: self.name.clone(), input: shape, ..*self }))
     }
 
     /// How many samples there are.
@@ -97,6 +131,24 @@ mod tests {
         assert_eq!(dataset.len(), 3);
         assert_eq!(dataset.sample(1), [4, 5, 6, 7]);
         assert_eq!(dataset.labels(), [3, 0, 1]);
+    }
+
+    #[test]
+    fn samples_stand_in_the_middle_of_what_they_are_padded_to() {
+        let dataset = Dataset::new("two", Shape::image(1, 2, 2), 4, 11, (1..9).collect(), vec![3, 0]).unwrap();
+        let padded = dataset.padded(Shape::image(3, 4, 2)).unwrap();
+        #[rustfmt::skip]
+        let expected = [
+            0, 0,   0, 0,   0, 0,   0, 0,
+            0, 0,   5, 6,   7, 8,   0, 0,
+            0, 0,   0, 0,   0, 0,   0, 0,
+        ];
+        assert_eq!((padded.sample(1), padded.labels(), padded.input), (&expected[..], dataset.labels(), Shape::image(3, 4, 2)));
+        assert_eq!(*dataset.padded(dataset.input).unwrap(), dataset);
+        for (height, width, channels) in [(3, 4, 1), (2, 4, 2), (3, 1, 2), (3, 5, 2)] {
+            let error = dataset.padded(Shape::image(height, width, channels)).unwrap_err().to_string();
+            assert!(error.contains("two has samples of [1, 2, 2]"), "{error}");
+        }
     }
 
     #[test]

@@ -2,22 +2,34 @@
 
 mod augmentation;
 mod batch;
-mod catalog;
+mod cifar;
 mod dataset;
 mod digits;
 mod folders;
 mod idx;
+mod known;
+mod mat;
 mod normalizer;
+mod npy;
+mod npz;
 mod order;
+mod records;
+mod source;
 mod split;
 
 pub use augmentation::Augmentation;
 pub use batch::Batch;
-pub use catalog::{KNOWN, Known, Source};
+pub use cifar::{CifarKind, read_cifar};
 pub use dataset::Dataset;
 pub use digits::{ATTRIBUTION, digits};
 pub use folders::Folders;
 pub use idx::{Images, read_images, read_labels};
+pub use known::{Classes, Constants, KNOWN, Known};
+pub use mat::read_svhn;
 pub use normalizer::{Normalization, Normalizer};
+pub use npy::{read_images_npy, read_labels_npy};
+pub use npz::read_imagenet_npz;
 pub use order::{Shuffle, epoch_order};
+pub use records::Records;
+pub use source::Source;
 pub use split::Split;

@@ -2,6 +2,8 @@
 
 use crate::base::{Error, Named, Result};
 
+use crate::network::Shape;
+
 use super::Dataset;
 
 /// How pixels become inputs.
@@ -11,11 +13,14 @@ pub enum Normalization {
     Unit,
     /// Mean 0 and variance 1 of every pixel over the training samples.
     Standardize,
+    /// By the mean and the standard deviation of each channel that the paper's authors take for the data set.
+    Published,
 }
 
 impl Named for Normalization {
     const WHAT: &'static str = "normalization";
-    const ALL: &'static [(&'static str, Self)] = &[("unit", Normalization::Unit), ("standardize", Normalization::Standardize)];
+    const ALL: &'static [(&'static str, Self)] =
+        &[("unit", Normalization::Unit), ("standardize", Normalization::Standardize), ("published", Normalization::Published)];
 }
 
 /// The map x ↦ (x − mean)/scale of every pixel.
@@ -33,7 +38,7 @@ impl Normalizer {
     /// The map of this kind, with statistics of exactly these samples, so that nothing is learnt from the others.
     ///
     /// # Errors
-    /// [`Error::Setting`] for no samples, or one that the data set does not have.
+    /// [`Error::Setting`] for no samples, one that the data set does not have, or published constants where there are none.
     pub fn fit(kind: Normalization, dataset: &Dataset, indices: &[usize]) -> Result<Self> {
         if indices.is_empty() {
             return Err(Error::setting("training samples", "none", "normalisation needs at least one"));
@@ -47,7 +52,36 @@ impl Normalizer {
                 Ok(Normalizer { mean: vec![0.0; pixels], scale: vec![f32::from(dataset.largest.max(1)); pixels] })
             }
             Normalization::Standardize => Ok(Normalizer::standardize(dataset, indices)),
+            Normalization::Published => Normalizer::published(dataset),
         }
+    }
+
+    /// (x/largest − mean)/deviation with the constants of each channel.
+    fn published(dataset: &Dataset) -> Result<Self> {
+        let Some((mean, deviation)) = dataset.constants else {
+            let problem = format!("no constants are known for {}; use `standardize` or `unit`", dataset.name);
+            return Err(Error::setting("data.normalization", "published", problem));
+        };
+        let of_pixels = |channels: &[f32]| -> Vec<f32> {
+            let scaled = channels.iter().map(|x| x * f32::from(dataset.largest));
+            scaled.cycle().take(dataset.input.neurons()).collect()
+        };
+        Ok(Normalizer { mean: of_pixels(mean), scale: of_pixels(deviation) })
+    }
+
+    /// The same map in the middle of images of this shape, around which pixels of 0 become inputs of 0; see
+    /// [`Dataset::padded`], by which the shapes must fit.
+    #[must_use]
+    pub fn padded(&self, from: Shape, to: Shape) -> Self {
+        let (mut mean, mut scale) = (vec![0.0; to.neurons()], vec![1.0; to.neurons()]);
+        let (above, left) = ((to.height - from.height) / 2, (to.width - from.width) / 2);
+        let row = from.width * from.channels;
+        for y in 0..from.height {
+            let start = ((y + above) * to.width + left) * to.channels;
+            mean[start..start + row].copy_from_slice(&self.mean[y * row..(y + 1) * row]);
+            scale[start..start + row].copy_from_slice(&self.scale[y * row..(y + 1) * row]);
+        }
+        Normalizer { mean, scale }
     }
 
     /// Mean and standard deviation √(Σ (x − mean)² / n) of every pixel. No scale is below a tenth of the largest: a pixel
@@ -111,7 +145,6 @@ impl Normalizer {
 mod tests {
     use super::*;
     use crate::data::{Split, digits};
-    use crate::network::Shape;
 
     #[test]
     fn training_pixels_have_mean_zero_and_variance_one() {
@@ -177,5 +210,19 @@ mod tests {
         assert_eq!(error(&[]), "training samples = none: normalisation needs at least one");
         assert_eq!(error(&[0, 3]), "training sample = 3: d has 3 samples");
         assert!(Normalizer::from_parts(vec![0.0], vec![1.0, 1.0]).is_err());
+    }
+
+    #[test]
+    fn published_constants_are_those_of_each_channel_and_borders_become_zero() {
+        let mut dataset = Dataset::new("d", Shape::image(1, 2, 2), 1, 200, vec![0, 100, 200, 50], vec![0]).unwrap();
+        let error = Normalizer::fit(Normalization::Published, &dataset, &[0]).unwrap_err().to_string();
+        assert!(error.contains("no constants are known for d"), "{error}");
+        dataset.constants = Some((&[0.5, 0.25], &[0.25, 0.5]));
+        let normalizer = Normalizer::fit(Normalization::Published, &dataset, &[0]).unwrap();
+        assert_eq!(normalizer.inputs(dataset.sample(0)).collect::<Vec<_>>(), [-2.0, 0.5, 2.0, 0.0]);
+        let shape = Shape::image(3, 4, 2);
+        let (padded, around) = (dataset.padded(shape).unwrap(), normalizer.padded(dataset.input, shape));
+        let inputs: Vec<f32> = around.inputs(padded.sample(0)).collect();
+        assert_eq!((&inputs[10..14], inputs.iter().filter(|x| **x != 0.0).count()), (&[-2.0, 0.5, 2.0, 0.0][..], 3));
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use std::borrow::Cow;
+
 use crate::base::Result;
 use crate::compute::{Loss, Pool};
 use crate::data::{Batch, Dataset, Normalizer};
@@ -88,9 +90,23 @@ impl Evaluator {
 /// # Errors
 /// [`crate::Error::Shape`] if the model has another input or another number of outputs than the data set asks for.
 pub fn evaluate(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Result<Evaluation> {
+    let dataset = &fitted(model, dataset)?;
     let normalizer = normalizer_of(model, dataset)?;
     let indices: Vec<usize> = (0..dataset.len()).collect();
     Evaluator::new(&model.topology, loss, 0, pool).evaluate(&model.parameters, dataset, &normalizer, &indices)
+}
+
+/// The data set as the model takes it: padded, if the model was trained on padded images.
+///
+/// # Errors
+/// [`crate::Error::Shape`] if the model has another input.
+pub(super) fn fitted<'a>(model: &Model, dataset: &'a Dataset) -> Result<Cow<'a, Dataset>> {
+    let expected = model.topology.input();
+    if dataset.input.neurons() == expected.neurons() {
+        return Ok(Cow::Borrowed(dataset));
+    }
+    let misfit = |_| crate::Error::shape(format!("{}: a sample", dataset.name), &dataset.input.extents(), &expected.extents());
+    dataset.padded(expected).map_err(misfit)
 }
 
 /// What a model does to the pixels of a data set, which it must fit.

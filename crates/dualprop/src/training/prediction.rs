@@ -8,7 +8,7 @@ use crate::data::{Batch, Dataset, Folders};
 use crate::inference::Predictor;
 use crate::network::Model;
 
-use super::evaluation::{Evaluator, evaluation_batch, normalizer_of};
+use super::evaluation::{Evaluator, evaluation_batch, fitted, normalizer_of};
 use super::preparation::Prepared;
 use super::{Evaluation, Recipe};
 
@@ -28,6 +28,7 @@ pub struct Prediction {
 /// # Errors
 /// [`Error::Shape`] if the model has another input or another number of outputs than the data set.
 pub fn predict(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Result<Vec<Prediction>> {
+    let dataset = &fitted(model, dataset)?;
     let normalizer = normalizer_of(model, dataset)?;
     let mut predictor = Predictor::new(&model.topology, evaluation_batch(0), pool);
     let (mut batch, mut predictions) = (Batch::new(), vec![]);

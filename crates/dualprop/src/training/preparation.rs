@@ -34,17 +34,30 @@ impl Prepared {
             return Err(Error::setting("training.batch_size", batch_size, problem));
         }
         // Statistics of the training samples alone: the others must not influence what is learnt.
-        let normalizer = Normalizer::fit(recipe.data().normalization, &dataset, &split.train)?;
-        let warnings = source.unexpected_count(&dataset).into_iter().collect();
+        let mut normalizer = Normalizer::fit(recipe.data().normalization, &dataset, &split.train)?;
+        let warnings = source.unexpected_count(0, dataset.len()).into_iter().collect();
+        let input = recipe.data().input;
+        let dataset = match dataset.input == input {
+            true => dataset,
+            false => {
+                normalizer = normalizer.padded(dataset.input, input);
+                dataset.padded(input)?.into_owned()
+            }
+        };
         Ok(Prepared { source, dataset, normalizer, split, warnings })
     }
 
     /// Evaluates on the test samples: the only time that they are looked at.
     pub(super) fn test(&self, evaluate: impl FnOnce(&Dataset, &[usize]) -> Result<Evaluation>) -> Result<Evaluation> {
         match self.source.test()? {
-            Some(test) => evaluate(&test, &(0..test.len()).collect::<Vec<_>>()),
+            Some(test) => evaluate(test.padded(self.dataset.input)?.as_ref(), &(0..test.len()).collect::<Vec<_>>()),
             None => evaluate(&self.dataset, &self.split.test),
         }
+    }
+
+    /// What to tell a user of a test set with this many samples.
+    pub(super) fn test_warning(&self, samples: usize) -> Option<String> {
+        self.source.known().has_test().then(|| self.source.unexpected_count(1, samples)).flatten()
     }
 
     /// How many samples test, as far as is known before they are read.

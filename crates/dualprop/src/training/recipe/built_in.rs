@@ -57,4 +57,52 @@ pub const BUILT_IN: &[BuiltIn] = &[
         time: "40 s",
         text: include_str!("../../../recipes/mnist-sgd.toml"),
     },
+    BuiltIn {
+        name: "cifar10",
+        purpose: "the paper's CIFAR-10 experiment (section 6.2): VGG16 by DP-transpose, 16 passes",
+        time: "days",
+        text: include_str!("../../../recipes/cifar10.toml"),
+    },
+    BuiltIn {
+        name: "cifar10-quick",
+        purpose: "the same algorithm on 20,000 images with two convolutions",
+        time: "10 min",
+        text: include_str!("../../../recipes/cifar10-quick.toml"),
+    },
+    BuiltIn {
+        name: "cifar100",
+        purpose: "the paper's CIFAR-100 experiment (section 6.2): VGG16",
+        time: "days",
+        text: include_str!("../../../recipes/cifar100.toml"),
+    },
+    BuiltIn {
+        name: "cifar100-quick",
+        purpose: "the same algorithm on 20,000 images with two convolutions",
+        time: "10 min",
+        text: include_str!("../../../recipes/cifar100-quick.toml"),
+    },
+    BuiltIn {
+        name: "imagenet32",
+        purpose: "the paper's ImageNet 32 x 32 experiment (section 6.2): VGG16",
+        time: "weeks",
+        text: include_str!("../../../recipes/imagenet32.toml"),
+    },
+    BuiltIn {
+        name: "imagenet32-quick",
+        purpose: "the same algorithm on 20,000 images with two convolutions",
+        time: "10 min",
+        text: include_str!("../../../recipes/imagenet32-quick.toml"),
+    },
+    BuiltIn {
+        name: "mnist-cnn",
+        purpose: "the paper's convolutional network on MNIST, padded to 32 x 32",
+        time: "days",
+        text: include_str!("../../../recipes/mnist-cnn.toml"),
+    },
+    BuiltIn {
+        name: "mnist-cnn-quick",
+        purpose: "the same algorithm on 10,000 images with two convolutions",
+        time: "2 min",
+        text: include_str!("../../../recipes/mnist-cnn-quick.toml"),
+    },
 ];

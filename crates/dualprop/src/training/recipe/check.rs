@@ -103,7 +103,7 @@ impl RecipeParams {
         self.rate(1)?;
         self.write_down(&inference, optimizer, &data);
         let places = Places::default();
-        Ok(Recipe {
+        let recipe = Recipe {
             params: self,
             data,
             layers,
@@ -115,7 +115,9 @@ impl RecipeParams {
             shuffle,
             warnings,
             places,
-        })
+        };
+        // What the data set's images cannot carry is told before they are looked for.
+        recipe.expected_topology().map(|_| recipe)
     }
 
     /// Puts the effective value in the place of every one that was left out and has one, so that a later default cannot change
@@ -208,6 +210,14 @@ impl Recipe {
             return Err(Error::setting("network.layers", format!("{:?}", self.params.network.layers), problem));
         }
         Ok(topology)
+    }
+
+    /// The network over the recipe's data, as far as is known before it is read.
+    ///
+    /// # Errors
+    /// As [`Recipe::topology`].
+    pub fn expected_topology(&self) -> Result<Topology> {
+        self.topology(self.data.input, self.data.classes)
     }
 
     /// How kernels and biases start.

@@ -2,9 +2,13 @@
 
 use crate::base::{Error, Result};
 use crate::data::{Augmentation, KNOWN, Normalization};
+use crate::network::Shape;
 
 use super::check::named;
 use super::params::DataParams;
+
+/// The largest side to which images are padded; more is a slip of the pen.
+const LARGEST_SIDE: usize = 1024;
 
 /// Which training samples validate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +29,9 @@ pub(in crate::training) struct DataSettings {
     pub(in crate::training) validate: Validate,
     pub(in crate::training) normalization: Normalization,
     pub(in crate::training) augmentation: Augmentation,
+    /// The extents of a sample, padded.
+    pub(in crate::training) input: Shape,
+    pub(in crate::training) classes: usize,
     pub(in crate::training) limit_train: Option<usize>,
 }
 
@@ -66,11 +73,29 @@ impl DataParams {
         if self.limit_train == Some(0) {
             return Err(Error::setting("data.limit_train", 0, "expected at least 1 sample; left out, all are used"));
         }
+        let normalization = named("data.normalization", &self.normalization)?;
+        if normalization == Normalization::Published && known.constants.is_none() {
+            let problem = format!("no constants are published for {}; use `standardize` or `unit`", known.name);
+            return Err(Error::setting("data.normalization", "published", problem));
+        }
+        let Shape { height, width, .. } = known.input;
+        if let Some(side) =
+            self.pad.filter(|side| *side > LARGEST_SIDE || [height, width].iter().any(|&n| *side < n || (side - n) % 2 != 0))
+        {
+            let problem = format!(
+                "{} has images of {height} x {width}; expected {}, or that and an even number more",
+                known.name,
+                height.max(width)
+            );
+            return Err(Error::setting("data.pad", side, problem));
+        }
         Ok(DataSettings {
             validation: self.validation,
             test,
             validate,
-            normalization: named("data.normalization", &self.normalization)?,
+            normalization,
+            input: self.pad.map_or(known.input, |side| Shape { height: side, width: side, ..known.input }),
+            classes: known.classes.len(),
             augmentation: named("data.augment", &self.augment)?,
             limit_train: self.limit_train,
         })

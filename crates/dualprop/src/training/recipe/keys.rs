@@ -15,6 +15,7 @@ const ALL: &str = "
     dataset = ''
     test = 0.0
     limit_train = 0
+    pad = 0
     [network]
     architecture = ''
     layers = ['']

@@ -41,12 +41,15 @@ pub struct DataParams {
     /// Which samples validate: `stratified` (drawn by the seed, every class alike) or `last`.
     #[serde(default = "stratified")]
     pub split: String,
-    /// How pixels become inputs: `unit` (0 to 1) or `standardize`.
+    /// How pixels become inputs: `unit` (0 to 1), `standardize`, or `published`.
     #[serde(default = "unit")]
     pub normalization: String,
     /// How training samples vary from epoch to epoch: `none`, `crop` or `crop_flip`.
     #[serde(default = "none")]
     pub augment: String,
+    /// The side of square images in whose middle samples stand, with inputs of zero around them; left out: as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pad: Option<usize>,
     /// How many training samples are used, the first ones of those that do not validate; left out: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_train: Option<usize>,

@@ -14,7 +14,7 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// What means nothing, or is an error, beside another value of this key: choosing one by an override drops it.
 const BELONGS_TO: [(&str, &[&str]); 6] = [
-    ("data.dataset", &["test"]),
+    ("data.dataset", &["test", "pad"]),
     ("network.architecture", &["layers"]),
     ("network.layers", &["architecture"]),
     ("optimizer.kind", &["momentum", "momentum_after_warmup", "weight_decay", "beta1", "beta2", "epsilon"]),

@@ -351,6 +351,10 @@ impl Trainer {
         };
         let (evaluator, normalizer) = (&mut self.evaluator, &self.data.normalizer);
         let test = self.data.test(|test, indices| evaluator.evaluate(parameters, test, normalizer, indices))?;
+        if let Some(warning) = self.data.test_warning(test.samples) {
+            // Nothing is left to be stopped.
+            let _ = listen(Event::Warning(&warning));
+        }
         // Anew, since an interruption may have come between checkpoint and model.
         directory.save_model(&self.model(parameters))?;
         let result = SeedResult {
