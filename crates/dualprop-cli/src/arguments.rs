@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::data::DataArguments;
 use crate::gradcheck::GradcheckArguments;
 use crate::model::{EvalArguments, PredictArguments};
 use crate::summary::SummaryArguments;
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Summary(SummaryArguments),
     /// Check local gradients against backpropagation, and that against finite differences
     Gradcheck(GradcheckArguments),
+    /// Import data sets
+    Data(DataArguments),
     /// Print what one training step computes, what it costs, and what was proved redundant
     Plan(PlanArguments),
     /// Settle one batch from a file and write its states and gradients to another

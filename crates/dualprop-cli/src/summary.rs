@@ -38,23 +38,24 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<()> {
 fn describe(topology: &Topology, recipe: &Recipe) -> Result<String> {
     let compiled = Plan::compile(topology, &recipe.inference(recipe.params().seeds[0]), PlanOptions::default())?;
     let mut text = format!(
-        "{:>5}  {:<12}{:<14}{:<14}{:>14}{:>16}\n",
+        "{:>5}  {:<20}{:<14}{:<14}{:>14}{:>16}\n",
         "layer", "kind", "output", "activation", "parameters", "multiply-adds"
     );
     let input = topology.input();
     let extents = |k: usize| topology.state(k).batched(1)[1..].iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
-    writeln!(text, "{:>5}  {:<12}{:<14}", 0, "input", extents(0))?;
+    writeln!(text, "{:>5}  {:<20}{:<14}", 0, "input", extents(0))?;
     let parameters = topology.parameters();
-    let mut forward = 0;
+    let mut forward = 0u64;
     for (k, layer) in (1..=topology.depth()).zip(topology.layers()) {
         let count = |id: usize| parameters[id].1.iter().product::<usize>();
         let (kernel, bias) = (count(topology.kernel(k).0), count(topology.bias(k).0));
-        forward += kernel;
+        let adds = topology.map(k).multiply_adds();
+        forward += adds;
         let activation = if k < topology.depth() { topology.activation().name() } else { "identity" };
-        let (all, adds) = (thousands(kernel + bias), thousands(kernel));
-        writeln!(text, "{k:>5}  {:<12}{:<14}{activation:<14}{all:>14}{adds:>16}", layer.to_string(), extents(k))?;
+        let (all, adds) = (thousands(kernel + bias), thousands(adds as usize));
+        writeln!(text, "{k:>5}  {:<20}{:<14}{activation:<14}{all:>14}{adds:>16}", layer.to_string(), extents(k))?;
     }
-    writeln!(text, "{:<47}{:>14}{:>16}", "       all", thousands(topology.parameter_count()), thousands(forward))?;
+    writeln!(text, "{:<55}{:>14}{:>16}", "       all", thousands(topology.parameter_count()), thousands(forward as usize))?;
     let batch = recipe.params().training.batch_size;
     let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
     let of_parameters = 4.0 * topology.parameter_count() as f64;

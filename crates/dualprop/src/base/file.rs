@@ -1,8 +1,8 @@
 //! Files that are either whole or absent.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Error, Result};
@@ -42,30 +42,78 @@ pub fn read_text(path: &Path, most: u64) -> Result<String> {
     String::from_utf8(read(path)?).map_err(|_| Error::malformed(path, "it is not text in UTF-8"))
 }
 
-/// Writes a file so that `path` holds either its old content or all of the new: into a temporary file beside it, which is
-/// flushed to the disk and then renamed. A link is followed, and stays.
+/// Writes a file so that `path` holds either its old content or all of the new; see [`NewFile`].
 ///
 /// # Errors
-/// [`Error::Write`] with the path; the temporary file is removed and the old content stays. What is no regular file, such as
-/// a device, is never replaced.
+/// As [`NewFile::create`] and [`NewFile::commit`].
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let fail = |source| Error::Write { path: path.into(), source };
-    // Only a path that leads to something can be resolved; any other is new.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    if target.exists() && !target.is_file() {
-        return Err(fail(std::io::Error::other("it exists and is not a regular file")));
+    let mut new = NewFile::create(path)?;
+    new.write_all(bytes).map_err(|source| Error::Write { path: path.into(), source })?;
+    new.commit()
+}
+
+/// A file that is being written under a temporary name beside its own; it takes its own only as a whole, by
+/// [`NewFile::commit`], and is removed if that is never called. A link is followed, and stays.
+pub struct NewFile {
+    path: PathBuf,
+    /// What the path leads to.
+    target: PathBuf,
+    temporary: PathBuf,
+    file: File,
+}
+
+impl NewFile {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// [`Error::Write`] with the path, also for what is no regular file, such as a device: it is never replaced.
+    pub fn create(path: &Path) -> Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let fail = |source| Error::Write { path: path.into(), source };
+        // Only a path that leads to something can be resolved; any other is new.
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        if target.exists() && !target.is_file() {
+            return Err(fail(std::io::Error::other("it exists and is not a regular file")));
+        }
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let temporary = target.with_file_name(format!(".dualprop-{}-{count}.tmp", std::process::id()));
+        // A new file: never one that somebody else put there, nor what a link of that name leads to.
+        let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
+        Ok(NewFile { path: path.into(), target, temporary, file })
     }
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = target.with_file_name(format!(".dualprop-{}-{count}.tmp", std::process::id()));
-    // A new file: never one that somebody else put there, nor what a link of that name leads to.
-    let created = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
-    let written = fill(created, bytes).and_then(|()| fs::rename(&temporary, &target)).and_then(|()| sync_folder(&target));
-    written.map_err(|source| {
-        // The error being reported is the one that matters; a temporary file that cannot be removed is only litter.
-        let _ = fs::remove_file(&temporary);
-        fail(source)
-    })
+
+    /// Flushes the file to the disk and gives it its name.
+    ///
+    /// # Errors
+    /// [`Error::Write`] with the path; what stood there before stays.
+    pub fn commit(self) -> Result<()> {
+        let done = self.file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.target));
+        let done = done.and_then(|()| sync_folder(&self.target));
+        done.map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for NewFile {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // Gone already if it has its name; and one that cannot be removed is only litter.
+        let _ = fs::remove_file(&self.temporary);
+    }
 }
 
 /// Carries the new name itself to the disk, which a lost supply of power would else undo.
@@ -79,11 +127,6 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
-}
-
-fn fill(mut file: File, bytes: &[u8]) -> std::io::Result<()> {
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// Creates a folder and those above it.

@@ -46,6 +46,12 @@ impl Pool {
         self.threads
     }
 
+    /// Calls `work(start, piece)` for every piece of `size` elements of `data`, in the pool; `start` is the index of its first
+    /// element.
+    pub(crate) fn pieces<T: Send>(&self, data: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync + Send) {
+        self.enter(|team| team.pieces(data, size, work));
+    }
+
     /// Runs `work` on the calling thread.
     pub(super) fn alone<R>(work: impl FnOnce(&Team) -> R) -> R {
         work(&Team { parallel: false })

@@ -26,35 +26,29 @@ impl Named for Augmentation {
 const PADDING: usize = 4;
 
 impl Augmentation {
-    /// Appends the inputs of sample i as the epoch sees it to `x`: a function of seed, epoch and i alone.
-    pub(super) fn append(
-        self,
-        x: &mut Vec<f32>,
-        dataset: &Dataset,
-        normalizer: &Normalizer,
-        i: usize,
-        (seed, epoch): (u64, u32),
-    ) {
+    /// Writes the inputs of sample i as the epoch sees it to `x`: a function of seed, epoch and i alone.
+    pub(super) fn write(self, x: &mut [f32], dataset: &Dataset, normalizer: &Normalizer, i: usize, (seed, epoch): (u64, u32)) {
+        let (sample, shape) = (dataset.sample(i), dataset.input);
         if self == Augmentation::None {
-            return x.extend(normalizer.inputs(dataset.sample(i)));
+            return x.iter_mut().zip(normalizer.inputs(sample)).for_each(|(x, input)| *x = input);
         }
         // Sample numbers fit: no data set of the field has 2³² samples, and a draw that repeats after so many harms nothing.
         let mut random = Random::new(seed, Purpose::Augmentation, epoch, i as u32);
         let (down, right) = (random.below(2 * PADDING + 1), random.below(2 * PADDING + 1));
         let flip = self == Augmentation::CropFlip && random.bits() & 1 == 1;
-        let (sample, shape) = (dataset.sample(i), dataset.input);
-        for row in 0..shape.height {
-            for column in 0..shape.width {
+        let channels = shape.channels;
+        for (row, x) in x.chunks_exact_mut(shape.width * channels).enumerate() {
+            let row = (row + down).checked_sub(PADDING).filter(|row| *row < shape.height);
+            for (column, x) in x.chunks_exact_mut(channels).enumerate() {
                 let column = if flip { shape.width - 1 - column } else { column };
-                let place = (row + down).checked_sub(PADDING).zip((column + right).checked_sub(PADDING));
-                let pixel = place.filter(|&(row, column)| row < shape.height && column < shape.width);
-                x.extend((0..shape.channels).map(|channel| match pixel {
+                let column = (column + right).checked_sub(PADDING).filter(|column| *column < shape.width);
+                match row.zip(column) {
                     Some((row, column)) => {
-                        let place = (row * shape.width + column) * shape.channels + channel;
-                        normalizer.input(place, sample[place])
+                        let start = (row * shape.width + column) * channels;
+                        x.iter_mut().zip(start..).for_each(|(x, place)| *x = normalizer.input(place, sample[place]));
                     }
-                    None => 0.0,
-                }));
+                    None => x.fill(0.0),
+                }
             }
         }
     }
@@ -76,8 +70,9 @@ mod tests {
 
     fn seen(augmentation: Augmentation, epoch: u32) -> Vec<f32> {
         let (dataset, normalizer) = image();
-        let mut x = vec![];
-        augmentation.append(&mut x, &dataset, &normalizer, 0, (7, epoch));
+        // What is not written stays what no input is.
+        let mut x = vec![f32::NAN; dataset.input.neurons()];
+        augmentation.write(&mut x, &dataset, &normalizer, 0, (7, epoch));
         x
     }
 

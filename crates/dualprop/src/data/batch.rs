@@ -1,5 +1,7 @@
 //! What one training step sees.
 
+use crate::compute::Pool;
+
 use super::{Augmentation, Dataset, Normalizer};
 
 /// Samples, one-hot targets and labels of a batch, in memory that is used again for the next.
@@ -33,11 +35,11 @@ impl Batch {
     ///
     /// # Panics
     /// If the data set has no such sample, or the normaliser is not one of its size.
-    pub fn fill(&mut self, dataset: &Dataset, normalizer: &Normalizer, indices: &[usize]) {
-        self.fill_augmented(dataset, normalizer, indices, Augmentation::None, (0, 0));
+    pub fn fill(&mut self, dataset: &Dataset, normalizer: &Normalizer, indices: &[usize], pool: &Pool) {
+        self.fill_augmented(dataset, normalizer, indices, (Augmentation::None, 0, 0), pool);
     }
 
-    /// Replaces the content by these samples, in this order, as this (seed, epoch) sees them.
+    /// Replaces the content by these samples, in this order, as this (augmentation, seed, epoch) sees them.
     ///
     /// # Panics
     /// As [`Batch::fill`].
@@ -46,21 +48,29 @@ impl Batch {
         dataset: &Dataset,
         normalizer: &Normalizer,
         indices: &[usize],
-        augmentation: Augmentation,
-        key: (u64, u32),
+        (augmentation, seed, epoch): (Augmentation, u64, u32),
+        pool: &Pool,
     ) {
-        assert_eq!(normalizer.mean().len(), dataset.input.neurons(), "a normaliser of another input");
-        self.x.clear();
+        let neurons = dataset.input.neurons();
+        assert_eq!(normalizer.mean().len(), neurons, "a normaliser of another input");
+        // Whatever is left from the last batch is overwritten.
+        self.x.resize(indices.len() * neurons, 0.0);
+        pool.pieces(&mut self.x, SAMPLES * neurons, |start, x| {
+            let samples = x.chunks_exact_mut(neurons).zip(&indices[start / neurons..]);
+            samples.for_each(|(x, &i)| augmentation.write(x, dataset, normalizer, i, (seed, epoch)));
+        });
         self.targets.clear();
         self.labels.clear();
         for &i in indices {
             let label = dataset.labels()[i];
-            augmentation.append(&mut self.x, dataset, normalizer, i, key);
             self.targets.extend((0..dataset.classes).map(|class| if class == label as usize { 1.0 } else { 0.0 }));
             self.labels.push(label);
         }
     }
 }
+
+/// Samples that one task prepares.
+const SAMPLES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -71,13 +81,13 @@ mod tests {
     fn a_batch_holds_its_samples_and_reuses_its_memory() {
         let dataset = Dataset::new("d", Shape::flat(2), 3, 9, (0..10).collect(), vec![2, 0, 1, 1, 0]).unwrap();
         let normalizer = Normalizer::from_parts(vec![0.0; 2], vec![2.0; 2]).unwrap();
-        let mut batch = Batch::new();
-        batch.fill(&dataset, &normalizer, &[4, 0, 2]);
+        let (mut batch, pool) = (Batch::new(), Pool::new(1).unwrap());
+        batch.fill(&dataset, &normalizer, &[4, 0, 2], &pool);
         assert_eq!(batch.x, [4.0, 4.5, 0.0, 0.5, 2.0, 2.5]);
         assert_eq!(batch.targets, [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
         assert_eq!(batch.labels, [0, 2, 1]);
         let memory = (batch.x.as_ptr(), batch.targets.as_ptr(), batch.labels.as_ptr());
-        batch.fill(&dataset, &normalizer, &[3]);
+        batch.fill(&dataset, &normalizer, &[3], &pool);
         assert_eq!((batch.x.len(), batch.targets.as_slice(), batch.len()), (2, &[0.0, 1.0, 0.0][..], 1));
         assert_eq!(memory, (batch.x.as_ptr(), batch.targets.as_ptr(), batch.labels.as_ptr()));
     }

@@ -1,6 +1,10 @@
 //! Labelled samples in memory.
 
 use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use memmap2::Mmap;
 
 use crate::base::{Error, Result, memory};
 use crate::network::Shape;
@@ -21,8 +25,32 @@ pub struct Dataset {
     /// Mean and standard deviation of each channel, of pixels from 0 to 1, by which its inputs are usually normalised.
     pub constants: Option<Constants>,
     /// Row-major [n, H, W, C].
-    pixels: Vec<u8>,
+    pixels: Pixels,
     labels: Vec<u32>,
+}
+
+/// Bytes in memory, or in a file that is mapped into it.
+#[derive(Debug, Clone)]
+pub(super) enum Pixels {
+    Owned(Vec<u8>),
+    Mapped { map: Arc<Mmap>, start: usize, length: usize },
+}
+
+impl Deref for Pixels {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Pixels::Owned(bytes) => bytes,
+            Pixels::Mapped { map, start, length } => &map[*start..start + length],
+        }
+    }
+}
+
+impl PartialEq for Pixels {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
 }
 
 impl Dataset {
@@ -37,6 +65,18 @@ impl Dataset {
         classes: usize,
         largest: u8,
         pixels: Vec<u8>,
+        labels: Vec<u32>,
+    ) -> Result<Self> {
+        Dataset::of_pixels(name, input, classes, largest, Pixels::Owned(pixels), labels)
+    }
+
+    /// [`Dataset::new`] with pixels wherever they are.
+    pub(super) fn of_pixels(
+        name: impl Into<String>,
+        input: Shape,
+        classes: usize,
+        largest: u8,
+        pixels: Pixels,
         labels: Vec<u32>,
     ) -> Result<Self> {
         let name = name.into();
@@ -60,7 +100,8 @@ impl Dataset {
             let problem = format!("there are {classes} classes, so labels must be below {classes}");
             return Err(Error::setting(format!("{name}: label of sample {i}"), labels[i], problem));
         }
-        if let Some(i) = pixels.iter().position(|&pixel| pixel > largest) {
+        // Pixels that may have any value are not looked at: they may be gigabytes in a file.
+        if let Some(i) = (largest < u8::MAX).then(|| pixels.iter().position(|&pixel| pixel > largest)).flatten() {
             let neurons = pixels.len() / labels.len();
             let field = format!("{name}: pixel {} of sample {}", i % neurons, i / neurons);
             return Err(Error::setting(field, pixels[i], format!("expected at most {largest}")));
@@ -93,7 +134,13 @@ impl Dataset {
                 image[start..start + row].copy_from_slice(from);
             }
         }
-        Ok(Cow::Owned(Dataset { pixels, labels: self.labels.clone(), name: self.name.clone(), input: shape, ..*self }))
+        Ok(Cow::Owned(Dataset {
+            pixels: Pixels::Owned(pixels),
+            labels: self.labels.clone(),
+            name: self.name.clone(),
+            input: shape,
+            ..*self
+        }))
     }
 
     /// How many samples there are.

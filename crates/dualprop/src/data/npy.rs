@@ -55,7 +55,7 @@ pub fn read_images_npy(path: &Path) -> Result<(Shape, Vec<u8>)> {
     Ok((input, array.into_pixels().map_err(flawed)?))
 }
 
-/// Reads labels: whole numbers [n] or [n, 1], none of them negative.
+/// Reads labels: whole numbers `[n]` or `[n, 1]`, none of them negative.
 ///
 /// # Errors
 /// As [`read_images_npy`].

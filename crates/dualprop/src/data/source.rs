@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, memory};
 use crate::network::Shape;
 
-use super::known::{KNOWN, Known, Layout};
+use super::imported::{ImportedFile, file_of};
+use super::known::{Constants, KNOWN, Known, Layout};
 use super::records::Records;
 use super::{CifarKind, Dataset, Folders, digits, read_cifar, read_imagenet_npz, read_images, read_labels, read_svhn};
 
@@ -16,6 +17,7 @@ enum Part {
     Cifar(CifarKind, Vec<PathBuf>),
     Svhn(PathBuf),
     ImageNet(Vec<PathBuf>),
+    Imported(PathBuf),
 }
 
 impl Part {
@@ -52,32 +54,65 @@ impl Part {
         Some(Part::Idx { images: file("images-idx3")?, labels: file("labels-idx1")? })
     }
 
-    /// Every sample.
-    fn records(&self, known: &Known) -> Result<Records> {
+    /// Imported, if both files are in this folder.
+    fn imported(folder: &Path) -> Option<[Part; 2]> {
+        let file = |part| Some(file_of(folder, part)).filter(|path| path.is_file()).map(Part::Imported);
+        Some([file(0)?, file(1)?])
+    }
+
+    /// Calls `each` with the samples of one file after the other.
+    fn each_file(&self, about: &Description, mut each: impl FnMut(Records) -> Result<()>) -> Result<()> {
         match self {
-            Part::Idx { images, labels } => idx_records(images, labels, known),
-            Part::Cifar(kind, files) => joined(files, |path| read_cifar(path, *kind)),
-            Part::Svhn(path) => read_svhn(path),
-            Part::ImageNet(files) => joined(files, read_imagenet_npz),
+            Part::Idx { images, labels } => each(idx_records(images, labels, about)?),
+            Part::Cifar(kind, files) => files.iter().try_for_each(|path| each(read_cifar(path, *kind)?)),
+            Part::Svhn(path) => each(read_svhn(path)?),
+            Part::ImageNet(files) => files.iter().try_for_each(|path| each(read_imagenet_npz(path)?)),
+            Part::Imported(path) => Err(Error::malformed(path, "it is imported already")),
         }
     }
 
-    fn read(&self, known: &Known) -> Result<Dataset> {
-        let Records { input, pixels, labels } = self.records(known)?;
-        let dataset = Dataset::new(known.name, input, known.classes.len(), u8::MAX, pixels, labels);
+    /// Every sample of the training part (0) or the test part (1).
+    fn read(&self, about: &Description, part: usize) -> Result<Dataset> {
+        if let Part::Imported(path) = self {
+            return imported(path, about)?.dataset();
+        }
+        // All of them, and one file's once more while it is read.
+        let published = about.published.map_or(0, |published| published[part] as u64);
+        let needed = published.saturating_mul(2 * about.input.neurons() as u64);
+        memory::require(&about.name, needed, "import it by `dualprop data import`, after which it needs none")?;
+        let mut all = Records { input: about.input, pixels: vec![], labels: vec![] };
+        self.each_file(about, |records| {
+            all.append(records);
+            Ok(())
+        })?;
+        let dataset = Dataset::new(&about.name, all.input, about.classes, u8::MAX, all.pixels, all.labels);
         let mut dataset = dataset.map_err(|error| Error::malformed(self.labels(), error.to_string()))?;
-        dataset.constants = known.constants;
+        dataset.constants = about.constants;
         Ok(dataset)
     }
 
-    /// The file that labels come from.
+    /// The file that labels come from, or the first of them.
     fn labels(&self) -> &Path {
         match self {
             Part::Idx { labels, .. } => labels,
-            Part::Svhn(path) => path,
+            Part::Svhn(path) | Part::Imported(path) => path,
             Part::Cifar(_, files) | Part::ImageNet(files) => files.first().map_or(Path::new("."), |path| path),
         }
     }
+}
+
+/// An imported file of a data set with these extents.
+fn imported(path: &Path, about: &Description) -> Result<ImportedFile> {
+    let file = ImportedFile::open(path)?;
+    if (file.input, file.classes) != (about.input, about.classes) {
+        let (found, expected) = (file.input.extents(), about.input.extents());
+        let problem = format!(
+            "it has samples of {found:?} in {} classes, expected {expected:?} in {} for {}",
+            file.classes, about.classes, about.name
+        );
+        return Err(Error::malformed(path, problem));
+    }
+    Ok(file)
 }
 
 const CIFAR_10: [&str; 5] = ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
@@ -97,53 +132,123 @@ fn wanted(layout: Layout) -> &'static str {
     }
 }
 
-/// The samples of all files, one file after the other.
-fn joined(files: &[PathBuf], read: impl Fn(&Path) -> Result<Records>) -> Result<Records> {
-    let mut all = Records { input: Shape::flat(0), pixels: vec![], labels: vec![] };
-    for path in files {
-        all.append(read(path)?);
-    }
-    Ok(all)
-}
-
-fn idx_records(images: &Path, labels: &Path, known: &Known) -> Result<Records> {
+fn idx_records(images: &Path, labels: &Path, about: &Description) -> Result<Records> {
     let (found, labelled) = (read_images(images)?, read_labels(labels)?);
-    let (size, expected) = ([found.height, found.width], [known.input.height, known.input.width]);
+    let (size, expected) = ([found.height, found.width], [about.input.height, about.input.width]);
     if size != expected {
-        let problem = format!("its images are {size:?}, expected {expected:?} for {}", known.name);
+        let problem = format!("its images are {size:?}, expected {expected:?} for {}", about.name);
         return Err(Error::malformed(images, problem));
     }
     if found.count != labelled.len() {
         let problem = format!("it has {} labels, but {} has {} images", labelled.len(), images.display(), found.count);
         return Err(Error::malformed(labels, problem));
     }
-    Ok(Records { input: known.input, pixels: found.pixels, labels: labelled.into_iter().map(u32::from).collect() })
+    Ok(Records { input: about.input, pixels: found.pixels, labels: labelled.into_iter().map(u32::from).collect() })
+}
+
+/// What can be told of a data set before its samples are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// What it is called.
+    pub name: String,
+    /// The extents of one sample.
+    pub input: Shape,
+    /// How many classes there are.
+    pub classes: usize,
+    /// Whether it has a test part of its own; where it has none, its test samples are drawn from all.
+    pub has_test: bool,
+    /// Mean and standard deviation of each channel, by which its inputs are usually normalised.
+    pub constants: Option<Constants>,
+    /// How many samples were published, for training and for the test.
+    pub published: Option<[usize; 2]>,
+}
+
+impl Description {
+    /// Of a known data set by its name; of an imported one by the path of its folder, which has at least a `/` in it.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a name that is not known; as [`ImportedFile::open`] for a path.
+    pub fn of(dataset: &str) -> Result<Self> {
+        if let Some(folder) = as_path(dataset) {
+            let file = ImportedFile::open(&file_of(folder, 0))?;
+            let has_test = file_of(folder, 1).is_file();
+            let ImportedFile { name, input, classes, .. } = file;
+            let constants = known(&name).ok().and_then(|known| known.constants);
+            return Ok(Description { name, input, classes, has_test, constants, published: None });
+        }
+        let known = known(dataset)?;
+        Ok(Description {
+            name: known.name.into(),
+            input: known.input,
+            classes: known.classes.len(),
+            has_test: known.has_test(),
+            constants: known.constants,
+            published: Some(known.published),
+        })
+    }
+}
+
+/// The path of an imported data set, if this is no name.
+pub(crate) fn as_path(dataset: &str) -> Option<&Path> {
+    dataset.contains(['/', std::path::MAIN_SEPARATOR]).then(|| Path::new(dataset))
+}
+
+fn known(name: &str) -> Result<&'static Known> {
+    let known = KNOWN.iter().find(|known| known.name == name);
+    known.ok_or_else(|| Error::unknown("data set", name, KNOWN.iter().map(|known| known.name)))
 }
 
 /// A data set whose files were found, but not read yet: the test part is read when it is asked for, and not before.
 #[derive(Debug, Clone)]
 pub struct Source {
-    known: &'static Known,
+    about: Description,
+    /// The folder among those that were looked into, below which the files are.
+    folder: PathBuf,
     /// Training and test; none: it is part of the library.
-    parts: Option<[Part; 2]>,
+    parts: Option<(Part, Option<Part>)>,
 }
 
 impl Source {
-    /// Finds a data set by its name. All files must be there, the test's too, so that no training fails at its end.
+    /// Finds a data set by its name, imported or as it was published, or an imported one by the path of its folder. All files
+    /// must be there, the test's too, so that no training fails at its end.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is not known; [`Error::Setting`] if the files are in none of the folders.
-    pub fn find(name: &str, folders: &Folders) -> Result<Self> {
-        let known = KNOWN.iter().find(|known| known.name == name);
-        let known = known.ok_or_else(|| Error::unknown("data set", name, KNOWN.iter().map(|known| known.name)))?;
+    /// As [`Description::of`]; [`Error::Setting`] if the files are in none of the folders.
+    pub fn find(dataset: &str, folders: &Folders) -> Result<Self> {
+        let about = Description::of(dataset)?;
+        if let Some(folder) = as_path(dataset) {
+            let test = about.has_test.then(|| Part::Imported(file_of(folder, 1)));
+            let parts = Some((Part::Imported(file_of(folder, 0)), test));
+            return Ok(Source { about, folder: folder.into(), parts });
+        }
+        for folder in folders.iter() {
+            if let Some([training, test]) = Part::imported(&folder.join(dataset)) {
+                return Ok(Source { about, folder: folder.into(), parts: Some((training, Some(test))) });
+            }
+        }
+        if known(dataset)?.layout == Layout::Embedded {
+            return Ok(Source { about, folder: PathBuf::new(), parts: None });
+        }
+        Source::find_files(dataset, folders)
+    }
+
+    /// Finds the files of a known data set as they were published, whether it is imported or not.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a name that is not known; [`Error::Setting`] if the files are in none of the folders, or the
+    /// data set has none.
+    pub(super) fn find_files(name: &str, folders: &Folders) -> Result<Self> {
+        let (about, known) = (Description::of(name)?, known(name)?);
         if known.layout == Layout::Embedded {
-            return Ok(Source { known, parts: None });
+            return Err(Error::setting("data set", name, "it is part of the program and has no files"));
         }
-        let candidates = || folders.iter().flat_map(|folder| known.folders.iter().map(|name| folder.join(name)));
-        if let Some(parts) = candidates().find_map(|folder| Part::both(known.layout, &folder)) {
-            return Ok(Source { known, parts: Some(parts) });
+        let candidates = || folders.iter().flat_map(|folder| known.folders.iter().map(move |name| (folder, folder.join(name))));
+        for (folder, files) in candidates() {
+            if let Some([training, test]) = Part::both(known.layout, &files) {
+                return Ok(Source { about, folder: folder.into(), parts: Some((training, Some(test))) });
+            }
         }
-        let looked: Vec<String> = candidates().map(|folder| folder.display().to_string()).collect();
+        let looked: Vec<String> = candidates().map(|(_, files)| files.display().to_string()).collect();
         let looked = if looked.is_empty() { "no folder at all".into() } else { looked.join(", ") };
         let problem = format!(
             "its files {} were looked for in {looked}; get them from {}, put them into a folder `{name}`, and name the folder \
@@ -155,8 +260,19 @@ impl Source {
     }
 
     /// What is known of it.
-    pub fn known(&self) -> &'static Known {
-        self.known
+    pub fn description(&self) -> &Description {
+        &self.about
+    }
+
+    /// The folder of data sets in which its files are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Calls `each` with the samples of one published file after the other, of the training part (0) or the test part (1).
+    pub(super) fn each_file(&self, part: usize, each: impl FnMut(Records) -> Result<()>) -> Result<()> {
+        let parts = self.parts.as_ref().map(|(training, test)| [Some(training), test.as_ref()][part]);
+        parts.flatten().map_or(Ok(()), |part| part.each_file(&self.about, each))
     }
 
     /// The training part; of a data set without a test part, all samples.
@@ -166,7 +282,7 @@ impl Source {
     pub fn training(&self) -> Result<Dataset> {
         match &self.parts {
             None => digits(),
-            Some([training, _]) => training.read(self.known),
+            Some((training, _)) => training.read(&self.about, 0),
         }
     }
 
@@ -175,14 +291,13 @@ impl Source {
     /// # Errors
     /// As [`Source::training`].
     pub fn test(&self) -> Result<Option<Dataset>> {
-        self.parts.as_ref().map(|[_, test]| test.read(self.known)).transpose()
+        self.parts.as_ref().and_then(|(_, test)| test.as_ref()).map(|test| test.read(&self.about, 1)).transpose()
     }
 
     /// What to tell a user whose files have another number of samples than were published for this part: 0 for training, 1
     /// for the test.
     pub fn unexpected_count(&self, part: usize, found: usize) -> Option<String> {
-        let Known { name, published, .. } = self.known;
-        let (what, published) = (["training", "test"][part], published[part]);
+        let (name, what, published) = (&self.about.name, ["training", "test"][part], self.about.published?[part]);
         (found != published).then(|| format!("{name}: {found} {what} samples were found, {published} were published"))
     }
 }
@@ -254,9 +369,14 @@ mod tests {
     fn the_digits_need_no_file() {
         let source = Source::find("digits", &Folders::new(vec![])).unwrap();
         let digits = source.training().unwrap();
-        assert_eq!((digits.len(), digits.input, digits.classes), (1797, source.known().input, source.known().classes.len()));
+        assert_eq!(
+            (digits.len(), digits.input, digits.classes),
+            (1797, source.description().input, source.description().classes)
+        );
         assert!(
-            source.test().unwrap().is_none() && source.unexpected_count(0, digits.len()).is_none() && !source.known().has_test()
+            source.test().unwrap().is_none()
+                && source.unexpected_count(0, digits.len()).is_none()
+                && !source.description().has_test
         );
     }
 
@@ -275,7 +395,7 @@ mod tests {
         let source = found(root.path(), "cifar-10").unwrap();
         let (training, test) = (source.training().unwrap(), source.test().unwrap().unwrap());
         assert_eq!((training.labels(), test.labels()), (&[0, 1, 2, 3, 4][..], &[7, 8][..]));
-        assert_eq!((training.sample(3), training.input), (&[3; 3072][..], source.known().input));
+        assert_eq!((training.sample(3), training.input), (&[3; 3072][..], source.description().input));
         let warning = source.unexpected_count(1, test.len()).unwrap();
         assert_eq!(warning, "cifar-10: 2 test samples were found, 10000 were published");
     }

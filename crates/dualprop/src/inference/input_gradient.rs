@@ -51,7 +51,7 @@ mod tests {
     use crate::base::random::{Purpose, Random};
     use crate::compute::{Activation, Loss};
     use crate::inference::{Inference, Plan, PlanOptions, Rule};
-    use crate::network::{BiasInitializer, Initializer, Shape, initialize};
+    use crate::network::{BiasInitializer, Initializer, Layer, PoolOrder, Shape, initialize};
 
     const OUTPUTS: usize = 3;
 
@@ -63,9 +63,17 @@ mod tests {
     }
 
     fn net() -> Net {
-        let topology = Topology::mlp(Shape::flat(4), &[6, OUTPUTS], Activation::Tanh).unwrap();
+        net_of(Topology::mlp(Shape::flat(4), &[6, OUTPUTS], Activation::Tanh).unwrap())
+    }
+
+    fn convolutional() -> Net {
+        let layers = ["conv 3 pool", "dense 3"].map(|text| Layer::parse("layer", text).unwrap()).to_vec();
+        net_of(Topology::new(Shape::image(5, 4, 2), layers, Activation::Tanh, PoolOrder::default()).unwrap())
+    }
+
+    fn net_of(topology: Topology) -> Net {
         let mut random = Random::new(2, Purpose::Synthetic, 0, 0);
-        let x = (0..2 * 4).map(|_| random.normal()).collect();
+        let x = (0..2 * topology.input().neurons()).map(|_| random.normal()).collect();
         let y = vec![0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
         let parameters = initialize(&topology, Initializer::LecunNormal, BiasInitializer::Normal, 1);
         Net { parameters, topology, x, y }
@@ -85,13 +93,18 @@ mod tests {
 
     #[test]
     fn backpropagation_gives_the_derivative_of_each_samples_loss() {
-        for loss in [Loss::CrossEntropy, Loss::HalfSquaredError] {
-            let (net, h) = (net(), 1e-6);
+        for (loss, net) in [(Loss::CrossEntropy, net()), (Loss::HalfSquaredError, net()), (Loss::CrossEntropy, convolutional())] {
+            let h = 1e-6;
             let backprop = gradient(&net, &Inference::new(Rule::backprop(), 0.25, loss));
             for (i, backprop) in backprop.into_iter().enumerate() {
                 // The mean loss of two samples, of which one depends on this input.
                 let summed = |h: f64| {
-                    let mut moved = Net { x: net.x.clone(), y: net.y.clone(), ..self::net() };
+                    let mut moved = Net {
+                        topology: net.topology.clone(),
+                        parameters: net.parameters.clone(),
+                        x: net.x.clone(),
+                        y: net.y.clone(),
+                    };
                     moved.x[i] += h;
                     2.0 * engine(&moved, &Inference::new(Rule::backprop(), 0.25, loss)).loss()
                 };

@@ -40,12 +40,13 @@ pub(super) struct Evaluator {
     predictor: Predictor<f32>,
     batch: Batch,
     loss: Loss,
+    pool: Pool,
 }
 
 impl Evaluator {
     pub(super) fn new(topology: &Topology, loss: Loss, batch_size: usize, pool: &Pool) -> Self {
         let predictor = Predictor::new(topology, evaluation_batch(batch_size), pool);
-        Evaluator { predictor, batch: Batch::new(), loss }
+        Evaluator { predictor, batch: Batch::new(), loss, pool: pool.clone() }
     }
 
     /// Predicts these samples; an empty list has no mean.
@@ -58,7 +59,7 @@ impl Evaluator {
     ) -> Result<Evaluation> {
         let (mut loss, mut hits) = (0.0, Hits::default());
         for indices in indices.chunks(self.predictor.capacity()) {
-            self.batch.fill(dataset, normalizer, indices);
+            self.batch.fill(dataset, normalizer, indices, &self.pool);
             let logits = self.predictor.predict(parameters, &self.batch.x)?;
             loss += summed_loss(self.loss, logits, &self.batch);
             let found = count_hits(logits, &self.batch.labels);

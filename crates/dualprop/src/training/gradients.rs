@@ -48,9 +48,9 @@ pub fn check_gradients(
         return Err(Error::setting("samples", samples, problem));
     }
     let mut batch = Batch::new();
-    batch.fill(&data.dataset, &data.normalizer, &data.split.train[..samples]);
-    let [x, y] = [&batch.x, &batch.targets].map(|values| values.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
     let pool = Pool::new(params.training.threads)?;
+    batch.fill(&data.dataset, &data.normalizer, &data.split.train[..samples], &pool);
+    let [x, y] = [&batch.x, &batch.targets].map(|values| values.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
     let inference = recipe.inference(seed);
     let gradients = |inference: &Inference| -> Result<Vec<Tensor<f64>>> {
         let mut engine = Engine::new(Plan::compile(&topology, inference, PlanOptions::default())?, samples, &pool)?;

@@ -34,7 +34,7 @@ pub fn predict(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Res
     let (mut batch, mut predictions) = (Batch::new(), vec![]);
     let indices: Vec<usize> = (0..dataset.len()).collect();
     for indices in indices.chunks(predictor.capacity()) {
-        batch.fill(dataset, &normalizer, indices);
+        batch.fill(dataset, &normalizer, indices, pool);
         let logits = predictor.predict(&model.parameters, &batch.x)?;
         predictions.extend(logits.chunks(model.topology.outputs()).map(|z| prediction(z, loss)));
     }

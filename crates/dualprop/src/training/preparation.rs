@@ -57,12 +57,13 @@ impl Prepared {
 
     /// What to tell a user of a test set with this many samples.
     pub(super) fn test_warning(&self, samples: usize) -> Option<String> {
-        self.source.known().has_test().then(|| self.source.unexpected_count(1, samples)).flatten()
+        self.source.description().has_test.then(|| self.source.unexpected_count(1, samples)).flatten()
     }
 
     /// How many samples test, as far as is known before they are read.
     pub(super) fn test_samples(&self) -> usize {
-        if self.source.known().has_test() { self.source.known().published[1] } else { self.split.test.len() }
+        let about = self.source.description();
+        if about.has_test { about.published.map_or(0, |[_, test]| test) } else { self.split.test.len() }
     }
 }
 

@@ -57,3 +57,127 @@ pub(super) fn weight_product<T: Real>(
         Map::Convolution(c) => convolution::weight_product(team, c, inputs, scale, kernel, bias),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::{Purpose, Random};
+    use crate::compute::Pool;
+    use proptest::prelude::*;
+
+    /// A map with random numbers of every kind: kernel, bias, s̄ below and Δ above, for some samples.
+    struct Problem {
+        map: Map,
+        kernel: Tensor<f64>,
+        bias: Tensor<f64>,
+        below: Vec<f64>,
+        above: Vec<f64>,
+    }
+
+    impl Problem {
+        fn new(map: Map, samples: usize, seed: u64) -> Self {
+            let mut random = Random::new(seed, Purpose::Synthetic, 0, 0);
+            let mut normal = |n: usize| -> Vec<f64> { (0..n).map(|_| random.normal()).collect() };
+            let shape = map.kernel();
+            Problem {
+                map,
+                kernel: Tensor::new(&shape, normal(shape.iter().product())).unwrap(),
+                bias: Tensor::new(&[map.bias()], normal(map.bias())).unwrap(),
+                below: normal(samples * map.inputs()),
+                above: normal(samples * map.outputs()),
+            }
+        }
+
+        fn samples(&self) -> usize {
+            self.below.len() / self.map.inputs()
+        }
+
+        /// A(s̄), Aᵀ Δ, ∂kernel and ∂bias with a scale of 3.
+        fn results<T: Real>(&self, threads: usize) -> [Vec<T>; 4] {
+            let cast = |data: &[f64]| -> Vec<T> { data.iter().map(|&x| T::from_f64(x)).collect() };
+            let (kernel, bias) = (self.kernel.cast::<T>(), self.bias.cast::<T>());
+            let (below, above) = (cast(&self.below), cast(&self.above));
+            // Whatever stands in an output is overwritten.
+            let mut up = vec![T::from_f64(f64::NAN); above.len()];
+            let mut down = vec![T::from_f64(f64::NAN); below.len()];
+            let (mut d_kernel, mut d_bias) = (kernel.clone(), bias.clone());
+            Pool::new(threads).unwrap().enter(|team| {
+                forward(team, self.map, &kernel, &bias, &below, &mut up);
+                adjoint(team, self.map, &kernel, &above, &mut down);
+                weight_product(team, self.map, (&below, &above), 3.0, &mut d_kernel, &mut d_bias);
+            });
+            [up, down, d_kernel.data().to_vec(), d_bias.data().to_vec()]
+        }
+
+        /// ⟨A s̄ − b, Δ⟩ = ⟨s̄, Aᵀ Δ⟩ = n/3 ⟨∂kernel, kernel⟩ and Σ Δ = n/3 ∂bias: one bilinear form, seen from three sides.
+        fn check(&self) {
+            let [up, down, d_kernel, d_bias] = self.results::<f64>(2);
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let (n, channels) = (self.samples() as f64, self.map.bias());
+            let linear: Vec<f64> = up.iter().enumerate().map(|(i, a)| a - self.bias.data()[i % channels]).collect();
+            let form = dot(&self.below, &down);
+            let size = dot(&linear, &linear).sqrt() * dot(&self.above, &self.above).sqrt();
+            assert!((dot(&linear, &self.above) - form).abs() <= 1e-13 * size, "{:?}", self.map);
+            assert!((n / 3.0 * dot(&d_kernel, self.kernel.data()) - form).abs() <= 1e-12 * size, "{:?}", self.map);
+            for (channel, sum) in d_bias.iter().enumerate() {
+                let expected: f64 = self.above.iter().skip(channel).step_by(channels).sum();
+                assert!((n / 3.0 * sum - expected).abs() < 1e-11 * (1.0 + n), "{:?}", self.map);
+            }
+            // The form is linear in the kernel: a difference quotient has no error but rounding.
+            for place in [0, d_kernel.len() / 2, d_kernel.len() - 1] {
+                let mut moved = self.kernel.clone();
+                moved.data_mut()[place] += 1.0;
+                let mut up_moved = up.clone();
+                Pool::alone(|team| forward(team, self.map, &moved, &self.bias, &self.below, &mut up_moved));
+                let slope = dot(&up_moved, &self.above) - dot(&up, &self.above);
+                assert!((n / 3.0 * d_kernel[place] - slope).abs() <= 1e-12 * (1.0 + size), "{:?} at {place}", self.map);
+            }
+        }
+    }
+
+    fn convolutions() -> impl Strategy<Value = Map> {
+        let sizes = (1usize..8, 1usize..8, 1usize..6, 1usize..6, 0usize..3);
+        sizes.prop_map(|(height, width, inputs, outputs, reach)| {
+            Map::Convolution(Convolution { height, width, inputs, outputs, size: 2 * reach + 1 })
+        })
+    }
+
+    fn dense() -> impl Strategy<Value = Map> {
+        (1usize..70, 1usize..70).prop_map(|(inputs, outputs)| Map::Dense { inputs, outputs })
+    }
+
+    proptest! {
+        #[test]
+        fn the_three_products_are_one_bilinear_form(
+            map in prop_oneof![convolutions(), dense()], samples in 1usize..40, seed in 0u64..100
+        ) {
+            Problem::new(map, samples, seed).check();
+        }
+    }
+
+    /// More pixels than one task takes and than are gathered at a time, more numbers than a small kernel has.
+    #[test]
+    fn work_that_is_cut_into_pieces_is_the_same_form_and_threads_change_no_bit() {
+        for (height, width, inputs, outputs, size) in
+            [(9, 7, 96, 80, 3), (16, 16, 3, 64, 3), (2, 2, 60, 50, 5), (32, 32, 1, 2, 1)]
+        {
+            let map = Map::Convolution(Convolution { height, width, inputs, outputs, size });
+            let problem = Problem::new(map, 11, 1);
+            problem.check();
+            assert!(problem.results::<f32>(1) == problem.results::<f32>(3), "{map:?}");
+        }
+    }
+
+    #[test]
+    fn single_precision_is_double_precision_rounded() {
+        let map = Map::Convolution(Convolution { height: 8, width: 9, inputs: 20, outputs: 30, size: 3 });
+        let problem = Problem::new(map, 5, 2);
+        for (exact, single) in problem.results::<f64>(1).iter().zip(problem.results::<f32>(1)) {
+            let largest = exact.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+            for (exact, single) in exact.iter().zip(single) {
+                // Sums of up to 360 terms of order 1, each rounded to 6e-8.
+                assert!((exact - f64::from(single)).abs() < 2e-6 * largest, "{exact} {single}");
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@ use crate::base::{Error, Named, Result};
 use crate::compute::Activation;
 use crate::compute::spectral::Power;
 use crate::data::Shuffle;
+use crate::data::source::as_path;
 use crate::inference::{Damping, Inference, Start};
 use crate::learning::{OptimizerKind, Rate};
 use crate::network::{Architecture, BiasInitializer, Initializer, Layer, PoolOrder, Shape, Topology};
@@ -124,6 +125,10 @@ impl RecipeParams {
     /// what a run directory says. An `output_alpha` that is left out follows α, whatever that may become.
     fn write_down(&mut self, inference: &Inference, optimizer: OptimizerKind, data: &DataSettings) {
         self.data.test = data.test;
+        // Absolute, so that the run can be repeated from another folder.
+        if let Some(path) = as_path(&self.data.dataset).and_then(|path| std::path::absolute(path).ok()) {
+            self.data.dataset = path.display().to_string();
+        }
         self.learning.nudge = Some(inference.nudge.name().into());
         if let Some(Damping::Spectral { power, asymmetry }) = inference.rule.damping {
             let iterations = if let Power::Iterations(n) = power { n } else { 0 };

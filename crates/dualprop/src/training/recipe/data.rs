@@ -1,7 +1,7 @@
 //! `[data]`, checked: which samples train, validate and test, and how pixels become inputs.
 
 use crate::base::{Error, Result};
-use crate::data::{Augmentation, KNOWN, Normalization};
+use crate::data::{Augmentation, Description, Normalization};
 use crate::network::Shape;
 
 use super::check::named;
@@ -38,10 +38,11 @@ pub(in crate::training) struct DataSettings {
 impl DataParams {
     /// Holds the values against each other and against what is known of the data set.
     pub(super) fn check(&self) -> Result<DataSettings> {
-        let Some(known) = KNOWN.iter().find(|known| known.name == self.dataset) else {
-            return Err(Error::unknown("data.dataset", &self.dataset, KNOWN.iter().map(|known| known.name)));
-        };
-        let test = match (known.has_test(), self.test) {
+        let known = Description::of(&self.dataset).map_err(|error| match error {
+            Error::Unknown { name, nearest, known, .. } => Error::Unknown { what: "data.dataset".into(), name, nearest, known },
+            other => other,
+        })?;
+        let test = match (known.has_test, self.test) {
             (true, Some(share)) => {
                 let problem = format!("{} has a test set of its own; leave it out", known.name);
                 return Err(Error::setting("data.test", share, problem));
@@ -95,7 +96,7 @@ impl DataParams {
             validate,
             normalization,
             input: self.pad.map_or(known.input, |side| Shape { height: side, width: side, ..known.input }),
-            classes: known.classes.len(),
+            classes: known.classes,
             augmentation: named("data.augment", &self.augment)?,
             limit_train: self.limit_train,
         })

@@ -23,8 +23,8 @@ impl Trainer {
         listen: &mut Listener,
     ) -> Result<ControlFlow<()>> {
         let began = Instant::now();
-        let (augmentation, key) = (self.recipe.data().augmentation, (self.progress.seed, epoch));
-        self.batch.fill_augmented(&self.data.dataset, &self.data.normalizer, indices, augmentation, key);
+        let seen = (self.recipe.data().augmentation, self.progress.seed, epoch);
+        self.batch.fill_augmented(&self.data.dataset, &self.data.normalizer, indices, seen, &self.pool);
         self.perturb()?;
         self.engines.rule.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
         self.progress.sums.busy_seconds += began.elapsed().as_secs_f64();
