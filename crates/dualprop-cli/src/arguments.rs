@@ -50,7 +50,7 @@ pub(crate) enum Command {
     Summary(SummaryArguments),
     /// Check local gradients against backpropagation, and that against finite differences
     Gradcheck(GradcheckArguments),
-    /// Import data sets
+    /// List, fetch, verify and import data sets
     Data(DataArguments),
     /// Print what one training step computes, what it costs, and what was proved redundant
     Plan(PlanArguments),

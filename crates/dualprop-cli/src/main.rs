@@ -43,7 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
         Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
-        Some(Command::Data(arguments)) => done(data::run(&arguments)),
+        Some(Command::Data(arguments)) => data::run(&arguments),
         Some(Command::Plan(arguments)) => done(plan::run(&arguments)),
         Some(Command::Trace(arguments)) => done(trace::run(&arguments)),
     }

@@ -1,6 +1,8 @@
 //! `dualprop data`
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 
 use crate::{assert_refused, dualprop, stderr, stdout};
@@ -64,4 +66,66 @@ fn what_cannot_be_imported_is_refused() {
     assert!(!folder.path().join("mine/train.safetensors").exists());
     let none = ["train", "--set", "data.dataset=./nowhere"];
     refused(&none, "nowhere/train.safetensors: cannot be read");
+}
+
+/// A server that answers every request with these bytes; gives its address.
+fn server(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // It ends with the process.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", bytes.len());
+            let _ = stream.write_all(&[head.as_bytes(), bytes].concat());
+        }
+    });
+    url
+}
+
+#[test]
+fn data_sets_are_listed_with_their_licences_and_where_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = stdout(&dualprop(folder.path(), &["data", "list"]));
+    for expected in ["mnist", "60000 + 10000", "MIT (Zalando SE)", "in the program", "no, by hand", "162.2 MiB"] {
+        assert!(listed.contains(expected), "{expected}: {listed}");
+    }
+    arrays(folder.path());
+    dualprop(folder.path(), &[&IMPORT[..], &["--out", "data/mnist"]].concat());
+    let json = stdout(&dualprop(folder.path(), &["data", "list", "--json", "--data-dir", "data"]));
+    let list: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let mnist = list.as_array().unwrap().iter().find(|entry| entry["name"] == "mnist").unwrap();
+    assert_eq!((&mnist["bytes"], &mnist["here"]), (&serde_json::json!(11_594_722), &serde_json::Value::Null), "{mnist}");
+}
+
+#[test]
+fn a_file_that_is_not_the_published_one_is_not_kept_and_one_that_is_here_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = server(b"not the labels");
+    let fetch = ["data", "fetch", "svhn", "--mirror", &url, "--only-mirrors", "--data-dir", "data"];
+    let output = dualprop(folder.path(), &fetch);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(
+        text.contains("train_32x32.mat cannot be fetched") && text.contains("it announces 14 bytes, expected 182040794"),
+        "{text}"
+    );
+    assert_eq!(fs::read_dir(folder.path().join("data/svhn")).unwrap().count(), 0);
+    let refused = |arguments: &[&str], message: &str| assert_refused(&dualprop(folder.path(), arguments), 2, message);
+    refused(&["data", "fetch", "mnits"], "did you mean `mnist`?");
+    refused(&["data", "fetch"], "<NAMES>...");
+    let by_hand = dualprop(folder.path(), &["data", "fetch", "imagenet32"]);
+    assert!(by_hand.status.code() == Some(1) && stderr(&by_hand).contains("register at"), "{}", stderr(&by_hand));
+    // Missing is no failure, another file is.
+    let verify = |name: &str| dualprop(folder.path(), &["data", "verify", name, "--data-dir", "data"]);
+    assert!(verify("svhn").status.success() && stdout(&verify("svhn")).contains("missing  "));
+    fs::write(folder.path().join("data/svhn/test_32x32.mat"), "other").unwrap();
+    let wrong = verify("svhn");
+    assert!(
+        wrong.status.code() == Some(1) && stdout(&wrong).contains("WRONG    data/svhn/test_32x32.mat: 5 bytes"),
+        "{}",
+        stdout(&wrong)
+    );
 }

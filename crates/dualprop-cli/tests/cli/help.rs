@@ -15,6 +15,10 @@ fn the_program_names_itself_and_helps() {
         &["gradcheck", "--help"],
         &["predict", "--help"],
         &["summary", "--help"],
+        &["data", "list", "--help"],
+        &["data", "fetch", "--help"],
+        &["data", "verify", "--help"],
+        &["data", "import", "--help"],
         &["plan", "--help"],
         &["trace", "--help"],
     ] {

@@ -73,6 +73,14 @@ pub enum Error {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// A file could not be fetched.
+    #[error("{what} cannot be fetched: {problem}")]
+    Fetch {
+        /// The file or the data set.
+        what: String,
+        /// The reason of each address.
+        problem: String,
+    },
     /// Something exists already and would have been overwritten.
     #[error("{} exists already; choose another name, or give --force to replace it", .path.display())]
     Exists {
@@ -151,7 +159,7 @@ impl Error {
     pub fn is_input(&self) -> bool {
         match self {
             Error::At { source, .. } => source.is_input(),
-            other => !matches!(other, Error::Write { .. } | Error::Diverged { .. } | Error::Threads { .. }),
+            other => !matches!(other, Error::Write { .. } | Error::Fetch { .. } | Error::Diverged { .. } | Error::Threads { .. }),
         }
     }
 }

@@ -129,6 +129,15 @@ fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Gives a file that is whole another name, and carries that to the disk; a file of that name is replaced.
+///
+/// # Errors
+/// [`Error::Write`] with the new path.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    let renamed = fs::rename(from, to).and_then(|()| sync_folder(to));
+    renamed.map_err(|source| Error::Write { path: to.into(), source })
+}
+
 /// Creates a folder and those above it.
 ///
 /// # Errors

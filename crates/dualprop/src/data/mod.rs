@@ -15,6 +15,7 @@ mod npy;
 mod npz;
 mod order;
 mod records;
+pub mod remote;
 pub(crate) mod source;
 mod split;
 
@@ -25,7 +26,7 @@ pub use dataset::Dataset;
 pub use digits::{ATTRIBUTION, digits};
 pub use folders::Folders;
 pub use idx::{Images, read_images, read_labels};
-pub use imported::{Imported, ImportedFile, import, import_arrays};
+pub use imported::{Imported, ImportedFile, import, import_arrays, imported_files};
 pub use known::{Classes, Constants, KNOWN, Known};
 pub use mat::read_svhn;
 pub use normalizer::{Normalization, Normalizer};

@@ -264,8 +264,8 @@ impl Source {
         &self.about
     }
 
-    /// The folder of data sets in which its files are.
-    pub(super) fn folder(&self) -> &Path {
+    /// The folder of data sets in which its files are; empty if it is part of the library.
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 

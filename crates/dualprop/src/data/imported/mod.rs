@@ -22,9 +22,9 @@ use sha2::{Digest, Sha256};
 use crate::base::{Error, Result};
 use crate::network::{Shape, tensor_file};
 
-use super::Dataset;
 use super::dataset::Pixels;
 use super::known::KNOWN;
+use super::{Dataset, Folders};
 
 /// The format that is written and read; any change to the layout counts it up.
 const FORMAT: &str = "1";
@@ -82,6 +82,11 @@ impl ImportedFile {
         Ok(ImportedFile { path: path.into(), name, input, classes, samples, sha256, map: Arc::new(map), starts })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The data set, its pixels in the file itself.
     ///
     /// # Errors
@@ -115,6 +120,12 @@ impl ImportedFile {
             }
         }
     }
+}
+
+/// Every imported file of a data set in these folders.
+pub fn imported_files(name: &str, folders: &Folders) -> Vec<Result<ImportedFile>> {
+    let paths = folders.iter().flat_map(|folder| (0..PARTS.len()).map(move |part| file_of(&folder.join(name), part)));
+    paths.filter(|path| path.is_file()).map(|path| ImportedFile::open(&path)).collect()
 }
 
 /// The bytes as two hexadecimal digits each.
@@ -171,7 +182,7 @@ fn fields(header: &Metadata) -> std::result::Result<Fields, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Folders, Source};
+    use crate::data::Source;
     use std::fs;
 
     /// CIFAR-100 files of three and two records, below a folder of data sets.
