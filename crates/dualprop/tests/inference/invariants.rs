@@ -4,6 +4,7 @@ use dualprop::analysis::{contrastive_objective, settling};
 use dualprop::base::Named;
 use dualprop::compute::{Activation, Loss, Pool};
 use dualprop::inference::{Damping, Engine, Inference, Nudge, PerLayer, Plan, PlanOptions, Predictor, Rule, Schedule, Start};
+use dualprop::network::{PoolOrder, Shape};
 
 use crate::setup::{Problem, gradients, outcome, relative_distance};
 
@@ -13,8 +14,8 @@ fn forward(rule: Rule, passes: usize) -> Inference {
 
 #[test]
 fn at_alpha_zero_and_one_the_means_of_dp_transpose_are_the_forward_states_to_the_bit() {
-    for (name, activation) in Activation::ALL {
-        let problem = Problem::new(&[9, 12, 11, 6], *activation, 5, 4);
+    let kinds = Activation::ALL.iter().flat_map(|(name, f)| Problem::of_every_kind(*f, 5, 4).into_iter().map(move |p| (name, p)));
+    for (name, problem) in kinds {
         let at_rest = problem.settled::<f32>(&forward(Rule::backprop(), 1));
         for alpha in [0.0, 1.0] {
             let settled = problem.settled::<f32>(&forward(Rule::dp_transpose(alpha), 4));
@@ -28,8 +29,9 @@ fn at_alpha_zero_and_one_the_means_of_dp_transpose_are_the_forward_states_to_the
 
 #[test]
 fn dp_is_dp_transpose_at_alpha_one_half_with_the_same_nudge() {
-    let problem = Problem::new(&[9, 12, 11, 6], Activation::Relu, 5, 4);
-    for (name, nudge) in Nudge::ALL {
+    let kinds =
+        Nudge::ALL.iter().flat_map(|nudge| Problem::of_every_kind(Activation::Relu, 5, 4).into_iter().map(move |p| (nudge, p)));
+    for ((name, nudge), problem) in kinds {
         let settled = |rule| outcome(&problem.settled::<f64>(&Inference { nudge: *nudge, ..forward(rule, 7) }));
         assert_eq!(settled(Rule::dp(0.5)), settled(Rule::dp_transpose(0.5)), "{name}");
         assert_ne!(settled(Rule::dp(0.4)), settled(Rule::dp_transpose(0.4)), "{name}");
@@ -38,14 +40,16 @@ fn dp_is_dp_transpose_at_alpha_one_half_with_the_same_nudge() {
 
 #[test]
 fn the_gradient_of_a_batch_is_the_mean_of_its_samples() {
-    let problem = Problem::new(&[9, 12, 11, 6], Activation::Tanh, 7, 4);
-    let (x, y) = problem.batch::<f64>(0);
-    for nudge in [Nudge::LinearisedFrozen, Nudge::LinearisedLive, Nudge::Proximal] {
+    let nudges = [Nudge::LinearisedFrozen, Nudge::LinearisedLive, Nudge::Proximal];
+    for (nudge, problem) in
+        nudges.into_iter().flat_map(|n| Problem::of_every_kind(Activation::Tanh, 7, 4).into_iter().map(move |p| (n, p)))
+    {
+        let ((x, y), inputs) = (problem.batch::<f64>(0), problem.topology.input().neurons());
         let inference = Inference { nudge, ..forward(Rule::dp_transpose(0.3), 4) };
         let whole = gradients(&problem.settled::<f64>(&inference));
         let mut engine: Engine<f64> = problem.engine(&inference, PlanOptions::default(), 1);
         let mut mean: Vec<Vec<f64>> = whole.iter().map(|g| vec![0.0; g.len()]).collect();
-        for (x, y) in x.chunks(9).zip(y.chunks(6)) {
+        for (x, y) in x.chunks(inputs).zip(y.chunks(6)) {
             engine.infer(&problem.parameters, x, y).unwrap();
             for (sum, single) in mean.iter_mut().flatten().zip(gradients(&engine).into_iter().flatten()) {
                 *sum += single / 7.0;
@@ -59,35 +63,42 @@ fn the_gradient_of_a_batch_is_the_mean_of_its_samples() {
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     // Large enough that every loop is cut into several pieces.
-    let problem = Problem::new(&[70, 300, 150, 10], Activation::Relu, 97, 4);
-    let inference = Inference { nudge: Nudge::Proximal, ..forward(Rule::dp_transpose(0.3), 4) };
-    let (x, y) = problem.batch::<f32>(0);
-    let run = |threads| {
-        let mut engine: Engine<f32> = problem.engine(&inference, PlanOptions::default(), threads);
-        engine.infer(&problem.parameters.cast(), &x, &y).unwrap();
-        outcome(&engine)
-    };
-    let one = run(1);
-    for threads in [2, 3, 8] {
-        assert_eq!(run(threads), one, "{threads} threads");
+    let dense = Problem::new(&[70, 300, 150, 10], Activation::Relu, 97, 4);
+    let layers = ["conv 80 pool", "conv 100 pool", "dense 70", "dense 10"];
+    let order = (Activation::Relu, PoolOrder::BeforeActivation);
+    let convolutional = Problem::convolutional(Shape::image(12, 11, 3), &layers, order, 9, 4);
+    for problem in [dense, convolutional] {
+        let inference = Inference { nudge: Nudge::Proximal, ..forward(Rule::dp_transpose(0.3), 4) };
+        let (x, y) = problem.batch::<f32>(0);
+        let run = |threads| {
+            let mut engine: Engine<f32> = problem.engine(&inference, PlanOptions::default(), threads);
+            engine.infer(&problem.parameters.cast(), &x, &y).unwrap();
+            outcome(&engine)
+        };
+        let one = run(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(run(threads), one, "{threads} threads");
+        }
     }
 }
 
 #[test]
 fn a_predictor_gives_the_logits_of_the_engine_to_the_bit() {
-    let problem = Problem::new(&[9, 12, 11, 6], Activation::Sigmoid, 7, 4);
-    let engine = problem.settled::<f32>(&forward(Rule::dp(0.5), 3));
-    let mut predictor = Predictor::new(&problem.topology, 7, &Pool::new(2).unwrap());
-    let logits = predictor.predict(&problem.parameters.cast(), &problem.batch::<f32>(0).0).unwrap();
-    assert_eq!(logits, engine.logits());
+    for problem in Problem::of_every_kind(Activation::Sigmoid, 7, 4) {
+        let engine = problem.settled::<f32>(&forward(Rule::dp(0.5), 3));
+        let mut predictor = Predictor::new(&problem.topology, 7, &Pool::new(2).unwrap());
+        let logits = predictor.predict(&problem.parameters.cast(), &problem.batch::<f32>(0).0).unwrap();
+        assert_eq!(logits, engine.logits());
+    }
 }
 
 /// Two passes and then three more of the same inference are five.
 #[test]
 fn a_continued_inference_goes_on_where_the_passes_ended() {
-    let problem = Problem::new(&[5, 7, 6, 4], Activation::Tanh, 3, 3);
-    let (x, y) = problem.batch::<f64>(0);
-    for (name, nudge) in Nudge::ALL {
+    let kinds =
+        Nudge::ALL.iter().flat_map(|nudge| Problem::of_every_kind(Activation::Tanh, 3, 3).into_iter().map(move |p| (nudge, p)));
+    for ((name, nudge), problem) in kinds {
+        let (x, y) = problem.batch::<f64>(0);
         let part = |passes, start| Inference { nudge: *nudge, start, ..forward(Rule::dp(0.2), passes) };
         let whole = problem.settled::<f64>(&part(5, Start::Forward));
         let first = problem.settled::<f64>(&part(2, Start::Forward));
@@ -103,7 +114,10 @@ fn a_continued_inference_goes_on_where_the_passes_ended() {
 
 #[test]
 fn the_contrastive_objective_does_not_depend_on_what_gradients_are_divided_by() {
-    let problem = Problem::new(&[5, 7, 6, 4], Activation::Tanh, 3, 3);
+    Problem::of_every_kind(Activation::Tanh, 3, 3).iter().for_each(check_objective);
+}
+
+fn check_objective(problem: &Problem) {
     let rule = Rule { gain: PerLayer::Each(vec![0.5, 3.0]), ..Rule::dp_transpose(0.3) };
     let objective = |divide_gain| {
         let settled = problem.settled::<f64>(&Inference { divide_gain, ..forward(rule.clone(), 3) });
@@ -115,7 +129,10 @@ fn the_contrastive_objective_does_not_depend_on_what_gradients_are_divided_by() 
 
 #[test]
 fn the_residual_is_the_relative_move_of_one_more_parallel_update() {
-    let problem = Problem::new(&[5, 7, 6, 4], Activation::Tanh, 3, 3);
+    Problem::of_every_kind(Activation::Tanh, 3, 3).iter().for_each(check_residual);
+}
+
+fn check_residual(problem: &Problem) {
     let (_, y) = problem.batch::<f64>(0);
     let parallel = |passes| Inference { schedule: Schedule::Parallel, ..forward(Rule::dp(0.2), passes) };
     let (now, next) = (problem.settled::<f64>(&parallel(4)), problem.settled::<f64>(&parallel(5)));

@@ -26,9 +26,25 @@ impl Problem {
         Problem::of(Topology::mlp(Shape::flat(widths[0]), &widths[1..], activation).unwrap(), samples, seed)
     }
 
-    pub(crate) fn convolutional(input: Shape, layers: &[&str], order: PoolOrder, samples: usize, seed: u64) -> Self {
+    pub(crate) fn convolutional(
+        input: Shape,
+        layers: &[&str],
+        (activation, order): (Activation, PoolOrder),
+        samples: usize,
+        seed: u64,
+    ) -> Self {
         let layers = layers.iter().map(|text| Layer::parse("layer", text).unwrap()).collect();
-        Problem::of(Topology::new(input, layers, Activation::Tanh, order).unwrap(), samples, seed)
+        Problem::of(Topology::new(input, layers, activation, order).unwrap(), samples, seed)
+    }
+
+    /// Three networks of three layers: dense, and convolutions with pools before and after the activation, an odd side, and
+    /// a kernel of another size.
+    pub(crate) fn of_every_kind(activation: Activation, samples: usize, seed: u64) -> Vec<Self> {
+        let image = Shape::image(6, 5, 2);
+        let layers = ["conv 3 pool", "conv 4 5x5 pool", "dense 6"];
+        let convolutional = [PoolOrder::BeforeActivation, PoolOrder::AfterActivation]
+            .map(|order| Problem::convolutional(image, &layers, (activation, order), samples, seed));
+        [Problem::new(&[9, 12, 11, 6], activation, samples, seed)].into_iter().chain(convolutional).collect()
     }
 
     fn of(topology: Topology, samples: usize, seed: u64) -> Self {
