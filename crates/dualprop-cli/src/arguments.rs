@@ -73,7 +73,9 @@ pub(crate) struct TrainArguments {
     /// A built-in recipe's name (`dualprop recipes` lists them), or the path of a recipe file [default: digits]
     pub(crate) recipe: Option<String>,
     /// Go on with the run in this folder, to the same bits as if it had never been interrupted
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "set", "name", "force", "from", "limit_train", "dry_run"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "recipe", "set", "name", "force", "from", "limit_train", "dry_run", "print_recipe", "runs_dir",
+    ])]
     pub(crate) resume: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -103,7 +105,7 @@ pub(crate) struct TrainOptions {
     #[arg(long, value_name = "N")]
     pub(crate) limit_train: Option<usize>,
     /// Send one batch through everything, in a temporary folder, and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["name", "force", "json", "print_recipe"])]
     pub(crate) dry_run: bool,
     /// Print the recipe with every effective value, and stop
     #[arg(long, conflicts_with = "dry_run")]

@@ -159,6 +159,12 @@ pub(crate) struct PredictArguments {
 
 /// Predicts and writes.
 pub(crate) fn predict(arguments: &PredictArguments) -> Result<()> {
+    for (what, path) in [("the model", arguments.model.as_path()), ("the data", Path::new(&arguments.data))] {
+        if output::is_same_file(path, &arguments.out) {
+            let problem = format!("it is {what}, which would be lost; choose another name");
+            return Err(dualprop::Error::setting("--out", arguments.out.display(), problem).into());
+        }
+    }
     let model = Model::load(&arguments.model)?;
     let loss = loss_of(&arguments.model, arguments.loss.as_deref())?;
     let path = Path::new(&arguments.data);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -17,6 +18,14 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// Writes text to standard error; a failure is ignored, for what nobody can read must not end the run.
 pub(crate) fn note(text: &str) {
     let _ = io::stderr().lock().write_all(escape(text).as_bytes());
+}
+
+/// Whether two paths lead to one file.
+pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
 }
 
 /// Escapes all control characters but line breaks, as JSON does: a text may quote a file that means to steer the terminal.

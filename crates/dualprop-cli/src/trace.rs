@@ -67,7 +67,7 @@ pub(crate) enum Routing {
 /// Carries out the case and writes what came out.
 pub(crate) fn run(arguments: &TraceArguments) -> Result<()> {
     let out = &arguments.out;
-    if is_same_file(&arguments.case, out) {
+    if output::is_same_file(&arguments.case, out) {
         return Err(Error::setting("--out", out.display(), "it is the case itself; write to another file").into());
     }
     let case = Case::read(&arguments.case)?;
@@ -90,14 +90,6 @@ pub(crate) fn run(arguments: &TraceArguments) -> Result<()> {
     trace.write(out)?;
     output::print(&describe(&case, &trace, out))?;
     Ok(())
-}
-
-/// Whether both paths lead to one file; one that does not exist yet is no other.
-fn is_same_file(case: &Path, out: &Path) -> bool {
-    match (case.canonicalize(), out.canonicalize()) {
-        (Ok(case), Ok(out)) => case == out,
-        _ => case == out,
-    }
 }
 
 fn describe(case: &Case, trace: &Trace, out: &Path) -> String {

@@ -45,7 +45,11 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     let destination = Destination { root: runs_dir.clone(), name: run.clone(), force: *force };
     let mut listener = Listener::new(options)?;
     let outcome = training::run(&recipe, &folders, &destination, &mut |event| listener.hear(event))?;
-    report(outcome, &listener.run_directory(&recipe), name, options)
+    // What was overridden stands in the run directory.
+    let run = listener.run_directory(&recipe);
+    let changed = !options.set.is_empty() || options.limit_train.is_some() || options.from.is_some();
+    let again = if changed { format!("{run}/recipe.toml") } else { name.to_string() };
+    report(outcome, &run, &again, options)
 }
 
 /// Progress, and Ctrl-C.

@@ -53,6 +53,13 @@ fn predictions_are_labels_and_probabilities_of_every_sample() {
         assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-5);
         assert!(probabilities.iter().all(|p| *p <= probabilities[label]), "{line}");
     }
+    // Neither the model nor the data is overwritten.
+    for (arguments, what) in [
+        (["predict", "runs/run/model.safetensors", "digits", "--out", "runs/run/../run/model.safetensors"], "it is the model"),
+        (["predict", "runs/run/model.safetensors", "out.csv", "--out", "./out.csv"], "it is the data"),
+    ] {
+        assert_refused(&dualprop(folder.path(), &arguments), 2, what);
+    }
     // The same samples from an IDX file.
     let first = [[0, 0, 8, 3].to_vec(), [0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 8].to_vec(), vec![3; 64]].concat();
     fs::write(folder.path().join("one.idx"), first).unwrap();

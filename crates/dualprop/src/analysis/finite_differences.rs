@@ -73,7 +73,9 @@ pub fn finite_differences(
                 layer.compared += 1;
                 let error = (wide - gradient[place]).abs() / scale.max(gradient[place].abs());
                 // A loss of constant zero slope agrees with a gradient of zero.
-                layer.worst = layer.worst.max(if wide == gradient[place] { 0.0 } else { error });
+                let error = if wide == gradient[place] { 0.0 } else { error };
+                // Not f64::max, which would pass over a gradient that is no number.
+                layer.worst = if error <= layer.worst { layer.worst } else { error };
             }
         }
         layers.push(layer);

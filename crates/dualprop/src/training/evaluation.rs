@@ -89,12 +89,19 @@ impl Evaluator {
 /// Evaluates a model on all samples of a data set.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if the model has another input or another number of outputs than the data set asks for.
+/// [`crate::Error::Shape`] if the model has another input or another number of outputs than the data set asks for;
+/// [`crate::Error::Setting`] if its outputs are not finite.
 pub fn evaluate(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Result<Evaluation> {
     let dataset = &fitted(model, dataset)?;
     let normalizer = normalizer_of(model, dataset)?;
     let indices: Vec<usize> = (0..dataset.len()).collect();
-    Evaluator::new(&model.topology, loss, 0, pool).evaluate(&model.parameters, dataset, &normalizer, &indices)
+    let evaluation =
+        Evaluator::new(&model.topology, loss, 0, pool).evaluate(&model.parameters, dataset, &normalizer, &indices)?;
+    if !evaluation.loss.is_finite() {
+        let problem = "the model's outputs are not finite on these samples; its weights are too large to say anything";
+        return Err(crate::Error::setting("loss", evaluation.loss, problem));
+    }
+    Ok(evaluation)
 }
 
 /// The data set as the model takes it: padded, if the model was trained on padded images.
@@ -136,7 +143,8 @@ fn summed_loss(loss: Loss, logits: &[f32], batch: &Batch) -> f64 {
 pub(super) fn count_hits(logits: &[f32], labels: &[u32]) -> Hits {
     let classes = logits.len() / labels.len();
     let rank = |z: &[f32], label: usize| {
-        let before = |i: usize| z[i] > z[label] || z[i] == z[label] && i < label;
+        // Whatever is no number comes before the label, and an output that is none is never right.
+        let before = |i: usize| z[i] > z[label] || z[i] == z[label] && i < label || z[i].is_nan() || z[label].is_nan();
         (0..z.len()).filter(|&i| before(i)).count()
     };
     let ranks = logits.chunks(classes).zip(labels).map(|(z, &label)| rank(z, label as usize));
@@ -159,5 +167,7 @@ mod tests {
         assert_eq!(hits(3), Hits { first: 0, top5: 1 });
         assert_eq!(hits(5), Hits { first: 0, top5: 0 });
         assert_eq!(count_hits(&[&z[..], &z[..]].concat(), &[1, 4]), Hits { first: 1, top5: 2 });
+        assert_eq!(count_hits(&[f32::NAN; 6], &[0]), Hits { first: 0, top5: 0 });
+        assert_eq!(count_hits(&[f32::NAN, 1.0, 0.0], &[1]), Hits { first: 0, top5: 1 });
     }
 }

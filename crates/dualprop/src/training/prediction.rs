@@ -26,7 +26,8 @@ pub struct Prediction {
 /// that is 0).
 ///
 /// # Errors
-/// [`Error::Shape`] if the model has another input or another number of outputs than the data set.
+/// [`Error::Shape`] if the model has another input or another number of outputs than the data set; [`Error::Setting`] for an
+/// output that is not finite.
 pub fn predict(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Result<Vec<Prediction>> {
     let dataset = &fitted(model, dataset)?;
     let normalizer = normalizer_of(model, dataset)?;
@@ -36,6 +37,11 @@ pub fn predict(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Res
     for indices in indices.chunks(predictor.capacity()) {
         batch.fill(dataset, &normalizer, indices, pool);
         let logits = predictor.predict(&model.parameters, &batch.x)?;
+        if let Some(place) = logits.iter().position(|z| !z.is_finite()) {
+            let sample = indices[place / model.topology.outputs()];
+            let problem = "the model's outputs are not finite; its weights, or this sample's pixels, are too large";
+            return Err(Error::setting(format!("output of sample {sample}"), logits[place], problem));
+        }
         predictions.extend(logits.chunks(model.topology.outputs()).map(|z| prediction(z, loss)));
     }
     Ok(predictions)

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub(super) struct Progress {
     pub(super) seed: u64,
+    /// The sum of everything that decides what is learnt from here on; see [`super::trainer`].
+    pub(super) identity: String,
     /// Complete epochs.
     pub(super) epochs: u32,
     /// Batches of the epoch after those that are done.

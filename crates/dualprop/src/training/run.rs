@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::base::Result;
+use crate::base::{Error, Result};
 use crate::compute::Pool;
 use crate::data::Folders;
 
@@ -18,13 +18,29 @@ use super::{Destination, Event, Listener, Outcome, Recipe, RunDirectory, SeedRes
 pub fn run(recipe: &Recipe, folders: &Folders, destination: &Destination, listen: &mut Listener) -> Result<Outcome<Summary>> {
     let pool = Pool::new(recipe.params().training.threads)?;
     // What cannot be trained leaves no folder.
-    let trainer = new(recipe, folders, recipe.params().seeds[0], &pool)?;
+    let trainer = new(recipe, folders, recipe.params().seeds[0], &pool, true)?;
+    check_start(recipe, destination)?;
     let directory = RunDirectory::create(destination, recipe.params(), pool.threads())?;
     for warning in recipe.warnings() {
         // A warning stops nothing.
         let _ = listen(Event::Warning(warning));
     }
     train_seeds(recipe, folders, directory, &pool, Some(trainer), listen)
+}
+
+/// That the model from which the training starts is not in the run that it replaces: later seeds would not find it.
+fn check_start(recipe: &Recipe, destination: &Destination) -> Result<()> {
+    let inside = |from: &str| {
+        let folder = destination.root.join(destination.name.as_ref()?).canonicalize().ok()?;
+        Path::new(from).canonicalize().ok().filter(|from| destination.force && from.starts_with(folder))
+    };
+    match recipe.params().network.from.as_deref().filter(|from| inside(from).is_some()) {
+        None => Ok(()),
+        Some(from) => {
+            let problem = "it is part of the run that --force would replace; copy it, or choose another name";
+            Err(Error::setting("network.from", from, problem))
+        }
+    }
 }
 
 /// Goes on with a run from where its checkpoints are: to the same bits as if it had never been interrupted. Seeds that are
@@ -62,12 +78,21 @@ fn train_seeds(
             _ => Some(directory.seed(seed, params, pool.threads())?),
         };
         if let Some(summary) = of_seed.as_ref().map(RunDirectory::summary).transpose()?.flatten() {
+            if !matches!(&summary.results[..], [result] if result.seed == seed) {
+                let path = of_seed.as_ref().unwrap_or(&directory).path().join("summary.json");
+                return Err(Error::malformed(
+                    path,
+                    format!("it is not that of seed {seed}; remove it, and the seed is trained again"),
+                ));
+            }
             results.extend(summary.results);
             continue;
         }
-        let (mut trainer, started) = (first.take().map_or_else(|| new(recipe, folders, seed, pool), Ok)?, Instant::now());
-        trainer.resume(of_seed.as_ref().unwrap_or(&directory))?;
-        let Outcome::Finished(result) = trainer.run(of_seed.as_ref().unwrap_or(&directory), listen)? else {
+        let (place, started) = (of_seed.as_ref().unwrap_or(&directory), Instant::now());
+        let start = !place.last_checkpoint().exists();
+        let mut trainer = first.take().map_or_else(|| new(recipe, folders, seed, pool, start), Ok)?;
+        trainer.resume(place)?;
+        let Outcome::Finished(result) = trainer.run(place, listen)? else {
             return Ok(Outcome::Interrupted);
         };
         if let Some(mut of_seed) = of_seed {
@@ -83,6 +108,6 @@ fn train_seeds(
 }
 
 /// A trainer; what does not fit is told with the line of the recipe.
-fn new(recipe: &Recipe, folders: &Folders, seed: u64, pool: &Pool) -> Result<Trainer> {
-    Trainer::new(recipe, folders, seed, pool).map_err(|error| recipe.locate(error))
+fn new(recipe: &Recipe, folders: &Folders, seed: u64, pool: &Pool, start: bool) -> Result<Trainer> {
+    Trainer::prepare(recipe, folders, seed, pool, start).map_err(|error| recipe.locate(error))
 }

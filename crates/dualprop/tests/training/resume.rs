@@ -177,3 +177,79 @@ fn randomly_damaged_checkpoints_never_panic() {
         let _ = fs::remove_file(run.join("summary.json"));
     }
 }
+
+#[test]
+fn a_checkpoint_of_another_recipe_is_never_gone_on_from() {
+    let root = tempfile::tempdir().unwrap();
+    until(&recipe("digits", &[]), root.path(), "run", 16);
+    let run = folder(root.path(), "run");
+    let (path, good) = (run.join("recipe.toml"), fs::read_to_string(run.join("recipe.toml")).unwrap());
+    // With more samples for validation others would test: those that the network was trained on.
+    for (from, to) in [
+        ("validation = 0.2", "validation = 0.4"),
+        ("beta = 0.1", "beta = 0.2"),
+        ("batch_size = 32", "batch_size = 16"),
+        ("alignment_every = 4", "alignment_every = 5"),
+    ] {
+        assert!(good.contains(from), "{from} is not in {good}");
+        fs::write(&path, good.replacen(from, to, 1)).unwrap();
+        let error = resume(&run, &no_folders(), None, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
+        assert!(error.contains("recipe.toml or the data set has changed since"), "{to}: {error}");
+    }
+    // What never changes a result may change.
+    fs::write(&path, good.replacen("checkpoint_every = 0", "checkpoint_every = 7", 1)).unwrap();
+    go_on(&run, 2);
+    whole(&recipe("digits", &[]), root.path(), "whole");
+    assert_eq!(result(&run), result(&folder(root.path(), "whole")));
+}
+
+#[test]
+fn another_seeds_summary_is_not_taken_for_ones_own() {
+    let root = tempfile::tempdir().unwrap();
+    whole(&recipe("digits", &["seeds=[0,1]"]), root.path(), "run");
+    let run = folder(root.path(), "run");
+    fs::remove_file(run.join("summary.json")).unwrap();
+    fs::copy(run.join("seed-0/summary.json"), run.join("seed-1/summary.json")).unwrap();
+    let error = resume(&run, &no_folders(), None, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
+    assert!(error.contains("it is not that of seed 1"), "{error}");
+    fs::remove_file(run.join("seed-1/summary.json")).unwrap();
+    assert_eq!(go_on(&run, 1).seeds, [0, 1]);
+}
+
+/// Force replaces a run that is over, and neither one that somebody is at work in nor the model that the new one starts from.
+#[test]
+fn force_takes_nothing_that_is_in_use() {
+    let root = tempfile::tempdir().unwrap();
+    let recipe = |sets: &[&str]| recipe("digits", sets);
+    whole(&recipe(&["seeds=[0,1]"]), root.path(), "run");
+    let run = folder(root.path(), "run");
+    let forced = || dualprop::training::Destination { root: root.path().into(), name: Some("run".into()), force: true };
+    let replace =
+        |sets: &[&str]| dualprop::training::run(&recipe(sets), &no_folders(), &forced(), &mut |_| ControlFlow::Continue(()));
+    for part in ["lock", "seed-1/lock"] {
+        let lock = fs::File::options().write(true).open(run.join(part)).unwrap();
+        lock.try_lock().unwrap();
+        let error = replace(&[]).unwrap_err();
+        assert!(matches!(error, dualprop::Error::Busy { .. }), "{error}");
+    }
+    let from = format!("network.from='{}'", run.join("seed-0/model.safetensors").display());
+    let error = replace(&[&from]).unwrap_err().to_string();
+    assert!(error.contains("it is part of the run that --force would replace"), "{error}");
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing was put aside");
+    replace(&[]).unwrap();
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+/// Where there is a checkpoint, the model that the training once started from is not needed any more.
+#[test]
+fn a_run_goes_on_without_the_model_that_it_started_from() {
+    let root = tempfile::tempdir().unwrap();
+    whole(&recipe("digits", &[]), root.path(), "first");
+    let model = folder(root.path(), "first").join("model.safetensors");
+    let from = format!("network.from='{}'", model.display());
+    whole(&recipe("digits", &[&from]), root.path(), "whole");
+    until(&recipe("digits", &[&from]), root.path(), "cut", 5);
+    fs::remove_file(model).unwrap();
+    go_on(&folder(root.path(), "cut"), 1);
+    assert_eq!(result(&folder(root.path(), "cut")), result(&folder(root.path(), "whole")));
+}

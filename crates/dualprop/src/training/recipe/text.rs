@@ -19,7 +19,7 @@ const BELONGS_TO: [(&str, &[&str]); 6] = [
     ("network.layers", &["architecture"]),
     ("optimizer.kind", &["momentum", "momentum_after_warmup", "weight_decay", "beta1", "beta2", "epsilon"]),
     ("optimizer.schedule.kind", &["first", "last", "warmup_epochs", "decay_epochs"]),
-    ("learning.rule", &["alpha_feedback", "damping", "power_iterations", "damping_asymmetry"]),
+    ("learning.rule", &["alpha_feedback", "damping", "power_iterations", "damping_asymmetry", "nudge"]),
 ];
 
 impl Recipe {
@@ -91,7 +91,11 @@ fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<(RecipeParams
     };
     let mut places = Places::of(DeTable::parse(text).map_err(flaw)?.get_ref(), text, origin);
     let mut table: Table = text.parse().map_err(flaw)?;
-    for assignment in overrides {
+    // What chooses a kind comes first, so that it drops nothing that another override gives.
+    let (kinds, others): (Vec<&String>, Vec<&String>) = overrides.iter().partition(|assignment| {
+        assignment.split_once('=').is_some_and(|(path, _)| BELONGS_TO.iter().any(|(kind, _)| *kind == path.trim()))
+    });
+    for assignment in kinds.into_iter().chain(others) {
         set(&mut table, &mut places, assignment)?;
     }
     keys::check(&table, &places)?;
@@ -222,6 +226,19 @@ mod tests {
             let error = RecipeParams::load("digits", &[assignment.to_string()]).expect_err(assignment).to_string();
             assert!(error.starts_with(expected), "{assignment}: {error}");
         }
+    }
+
+    #[test]
+    fn a_kind_drops_nothing_that_another_override_gives_whichever_comes_first() {
+        let sets =
+            ["optimizer.kind=adam", "optimizer.beta1=0.8", "learning.rule=dp", "learning.nudge=proximal"].map(String::from);
+        let [forwards, backwards] =
+            [sets.to_vec(), sets.iter().rev().cloned().collect()].map(|sets| RecipeParams::load("digits", &sets).unwrap());
+        assert_eq!(forwards, backwards);
+        assert_eq!((forwards.optimizer.beta1, forwards.learning.nudge.as_deref()), (Some(0.8), Some("proximal")));
+        // A rule that is all one says has the nudge of its own.
+        let hint = RecipeParams::load("mnist-damped", &["learning.rule=backprop".into()]).unwrap();
+        assert!(hint.learning.nudge.is_none() && hint.check().is_ok());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! How a run gets a folder of its own.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::base::{Error, Result, file};
 
-use super::{CHECKPOINTS, FILES, RECIPE};
+use super::{CHECKPOINTS, FILES, RECIPE, lock};
 
 /// `root/name`, or where that exists `name-2`, `name-3` …
 pub(super) fn claim_next(root: &Path, name: &str) -> Result<PathBuf> {
@@ -35,11 +35,25 @@ pub(super) fn claim(root: &Path, name: &str, force: bool) -> Result<(PathBuf, Op
         return Err(Error::Exists { path });
     }
     check_is_run(&path)?;
+    // Nobody may be at work in it, nor in the folder of a seed; held until it has its new name.
+    let _held = hold(&path)?;
     let aside = claim_next(root, &format!("{name}.replaced"))?;
     // A folder may be renamed onto an empty one, which is what claims the name.
     let moved = fs::rename(&path, &aside).and_then(|()| fs::create_dir(&path));
     moved.map_err(|source| Error::Write { path: path.clone(), source })?;
     Ok((path, Some(aside)))
+}
+
+/// The locks of a run and of its seeds.
+fn hold(path: &Path) -> Result<Vec<File>> {
+    let mut held = vec![lock(path)?];
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    for entry in entries.map_err(|source| Error::Read { path: path.into(), source })? {
+        if entry.path().is_dir() && entry.file_name() != CHECKPOINTS {
+            held.push(lock(&entry.path())?);
+        }
+    }
+    Ok(held)
 }
 
 /// That a folder holds a run and nothing else, since all of it would be removed.

@@ -282,6 +282,8 @@ mod tests {
         assert_eq!(model("digits-2.replaced").unwrap(), "old", "the old run is kept until the new one is complete");
         replacing.complete(&summary()).unwrap();
         assert!(!root.path().join("digits-2.replaced").exists());
+        assert!(matches!(explicit(true), Err(Error::Busy { .. })), "somebody is at work in it");
+        drop(replacing);
         explicit(true).unwrap();
     }
 

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::analysis::operator_norms;
 use crate::base::{Error, Result, file};
@@ -117,6 +118,11 @@ impl Trainer {
     /// # Errors
     /// [`Error::Setting`] where recipe and data do not fit each other; as [`crate::data::Source::find`].
     pub fn new(recipe: &Recipe, folders: &Folders, seed: u64, pool: &Pool) -> Result<Self> {
+        Trainer::prepare(recipe, folders, seed, pool, true)
+    }
+
+    /// [`Trainer::new`]; where a checkpoint has the parameters, `start` is false and those of the start are not looked for.
+    pub(super) fn prepare(recipe: &Recipe, folders: &Folders, seed: u64, pool: &Pool, start: bool) -> Result<Self> {
         let params = recipe.params();
         let data = Prepared::load(recipe, folders, seed)?;
         let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
@@ -127,13 +133,13 @@ impl Trainer {
             pool: pool.clone(),
             rate: recipe.rate(steps_per_epoch)?,
             momentum_change: recipe.momentum_change(steps_per_epoch),
-            parameters: start_parameters(recipe, &topology, seed)?,
+            parameters: if start { start_parameters(recipe, &topology, seed)? } else { Parameters::zeros(&topology) },
             optimizer: Optimizer::new(recipe.optimizer(), &topology),
             engines,
             evaluator: Evaluator::new(&topology, recipe.inference(seed).loss, params.training.batch_size, pool),
             batch: Batch::new(),
+            progress: Progress { seed, identity: identity(recipe, &data)?, ..Progress::default() },
             data,
-            progress: Progress { seed, ..Progress::default() },
             best: None,
             recipe: recipe.clone(),
         })
@@ -151,6 +157,11 @@ impl Trainer {
             let checkpoint = Checkpoint::load(&path, &topology, self.recipe.optimizer())?;
             if checkpoint.progress.seed != self.progress.seed {
                 let problem = format!("it is of seed {}, expected {}", checkpoint.progress.seed, self.progress.seed);
+                return Err(Error::malformed(path, problem));
+            }
+            if checkpoint.progress.identity != self.progress.identity {
+                let problem = "it was made by another recipe, or from other data: recipe.toml or the data set has changed since; \
+                               undo the change, or start a new run";
                 return Err(Error::malformed(path, problem));
             }
             for (k, (mean, difference)) in (1..).zip(&checkpoint.states) {
@@ -351,6 +362,9 @@ impl Trainer {
         };
         let (evaluator, normalizer) = (&mut self.evaluator, &self.data.normalizer);
         let test = self.data.test(|test, indices| evaluator.evaluate(parameters, test, normalizer, indices))?;
+        if !test.loss.is_finite() {
+            return Err(self.diverged("the test loss"));
+        }
         if let Some(warning) = self.data.test_warning(test.samples) {
             // Nothing is left to be stopped.
             let _ = listen(Event::Warning(&warning));
@@ -378,4 +392,19 @@ impl Trainer {
             preprocessing: Some((normalizer.mean().to_vec(), normalizer.scale().to_vec())),
         }
     }
+}
+
+/// The SHA-256 of all that decides what a training learns: the recipe without what never changes a result, and how many samples
+/// train, validate and test.
+fn identity(recipe: &Recipe, data: &Prepared) -> Result<String> {
+    let mut params = recipe.params().clone();
+    params.name.clear();
+    params.seeds.clear();
+    // A checkpoint has gone on from it already.
+    params.network.from = None;
+    let training = &mut params.training;
+    (training.threads, training.checkpoint_every) = (0, 0);
+    let split = [&data.split.train, &data.split.validation, &data.split.test].map(|part| part.len());
+    let digest = Sha256::digest(format!("{}{split:?}", params.to_toml()?));
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
