@@ -32,13 +32,13 @@ pub(crate) struct GradcheckArguments {
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub(crate) samples: usize,
     /// At how many places of each tensor finite differences are taken
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) coordinates: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) coordinates: u32,
     /// The largest relative error of backpropagation against finite differences
-    #[arg(long, value_name = "ERROR", default_value_t = 1e-6)]
+    #[arg(long, value_name = "ERROR", default_value_t = 1e-6, value_parser = not_negative)]
     pub(crate) tolerance: f64,
     /// The largest angle between local gradient and backpropagation in degrees; beyond 90 no step of it descends
-    #[arg(long, value_name = "DEGREES", default_value_t = 90.0)]
+    #[arg(long, value_name = "DEGREES", default_value_t = 90.0, value_parser = not_negative)]
     pub(crate) max_angle: f64,
 }
 
@@ -46,13 +46,17 @@ pub(crate) struct GradcheckArguments {
 pub(crate) fn run(arguments: &GradcheckArguments) -> Result<()> {
     let (recipe, model) = arguments.subject.load()?;
     let folders = Folders::standard(arguments.data_dir.clone());
-    let layers = check_gradients(&recipe, model.as_ref(), &folders, arguments.samples, arguments.coordinates)?;
+    let layers = check_gradients(&recipe, model.as_ref(), &folders, arguments.samples, arguments.coordinates as usize)?;
     let text = describe(&layers, arguments.tolerance, arguments.max_angle)?;
     output::print(&text)?;
     match passes(&layers, arguments.tolerance, arguments.max_angle) {
         true => Ok(()),
         false => bail!("the gradients of at least one layer are beyond the tolerances"),
     }
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|number| *number >= 0.0).ok_or_else(|| "expected a number, 0 or more".to_string())
 }
 
 /// A number that is not one is beyond every tolerance.

@@ -16,7 +16,7 @@ use crate::output;
 /// A recipe or a model.
 #[derive(Debug, Args)]
 pub(crate) struct Subject {
-    /// A built-in recipe's name, the path of a recipe file, or that of a model (.safetensors)
+    /// A built-in recipe's name, the path of a recipe file, that of a model (.safetensors), or a run directory
     #[arg(value_name = "RECIPE|MODEL", default_value = "digits")]
     pub(crate) subject: String,
     /// The recipe that a model was trained by; without it, the recipe.toml beside the model
@@ -30,7 +30,9 @@ pub(crate) struct Subject {
 impl Subject {
     /// The recipe, and the model if one was named.
     pub(crate) fn load(&self) -> Result<(Recipe, Option<Model>)> {
-        let path = Path::new(&self.subject);
+        let subject = Path::new(&self.subject);
+        let model = subject.join("model.safetensors");
+        let path = if subject.is_dir() { model.as_path() } else { subject };
         if path.extension().is_none_or(|extension| extension != "safetensors") {
             if let Some(recipe) = &self.recipe {
                 return Err(Error::setting("--recipe", recipe, "it belongs to a model; name one recipe only").into());
@@ -40,14 +42,14 @@ impl Subject {
         let model = Model::load(path)?;
         let beside = path.with_file_name("recipe.toml");
         let recipe = match &self.recipe {
-            Some(recipe) => recipe.clone(),
-            None if beside.is_file() => beside.to_string_lossy().into_owned(),
+            Some(recipe) => Recipe::load(recipe, &self.set)?,
+            None if beside.is_file() => Recipe::load_file(&beside, &self.set)?,
             None => {
                 let problem = "no recipe.toml stands beside it; name the recipe that it was trained by with --recipe";
                 return Err(Error::malformed(path, problem).into());
             }
         };
-        Ok((Recipe::load(&recipe, &self.set)?, Some(model)))
+        Ok((recipe, Some(model)))
     }
 }
 
@@ -56,7 +58,7 @@ fn loss_of(model: &Path, named: Option<&str>) -> Result<Loss> {
     let beside = model.with_file_name("recipe.toml");
     match named {
         Some(name) => Ok(Loss::parse(name)?),
-        None if beside.is_file() => Ok(Recipe::load(&beside.to_string_lossy(), &[])?.inference(0).loss),
+        None if beside.is_file() => Ok(Recipe::load_file(&beside, &[])?.inference(0).loss),
         None => Ok(Loss::CrossEntropy),
     }
 }

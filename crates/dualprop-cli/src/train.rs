@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
@@ -28,8 +29,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
         if listener.started.is_empty() && matches!(outcome, Outcome::Finished(_)) && !options.quiet {
             output::note(&format!("{}: finished already; nothing is left to do\n", run.display()));
         }
-        let run = run.display().to_string();
-        return report(outcome, &run, &format!("{run}/recipe.toml"), options);
+        return report(outcome, run, &quoted(&run.join("recipe.toml")), options);
     }
     let name = recipe.as_deref().unwrap_or("digits");
     let recipe = load(name, options)?;
@@ -48,15 +48,15 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     // What was overridden stands in the run directory.
     let run = listener.run_directory(&recipe);
     let changed = !options.set.is_empty() || options.limit_train.is_some() || options.from.is_some();
-    let again = if changed { format!("{run}/recipe.toml") } else { name.to_string() };
-    report(outcome, &run, &again, options)
+    let again = if changed { run.join("recipe.toml") } else { name.into() };
+    report(outcome, &run, &quoted(&again), options)
 }
 
 /// Progress, and Ctrl-C.
 struct Listener {
     progress: Progress,
     /// The folders of the seeds so far.
-    started: Vec<std::path::PathBuf>,
+    started: Vec<PathBuf>,
 }
 
 impl Listener {
@@ -80,11 +80,17 @@ impl Listener {
     }
 
     /// The folder of the run, above those of several seeds.
-    fn run_directory(&self, recipe: &Recipe) -> String {
-        let first = self.started.first().map(std::path::PathBuf::as_path);
-        let folder = if recipe.params().seeds.len() > 1 { first.and_then(std::path::Path::parent) } else { first };
-        folder.map_or_else(String::new, |folder| folder.display().to_string())
+    fn run_directory(&self, recipe: &Recipe) -> PathBuf {
+        let first = self.started.first().map(PathBuf::as_path);
+        let folder = if recipe.params().seeds.len() > 1 { first.and_then(Path::parent) } else { first };
+        folder.map(Path::to_path_buf).unwrap_or_default()
     }
+}
+
+/// The path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), |quoted| quoted.into_owned())
 }
 
 fn load(recipe: &str, options: &TrainOptions) -> Result<Recipe> {
@@ -98,7 +104,8 @@ fn load(recipe: &str, options: &TrainOptions) -> Result<Recipe> {
     if let Some(model) = &options.from {
         // Absolute, so that the run can be repeated from another folder.
         let path = std::path::absolute(model).with_context(|| format!("{}: no path", model.display()))?;
-        overrides.push(format!("network.from={}", serde_json::Value::from(path.to_string_lossy())));
+        let path = path.to_str().with_context(|| format!("--from {}: a recipe holds paths in UTF-8 only", model.display()))?;
+        overrides.push(format!("network.from={}", serde_json::Value::from(path)));
     }
     Ok(Recipe::load(recipe, &overrides)?)
 }
@@ -118,15 +125,15 @@ fn try_out(recipe: &Recipe, folders: &Folders) -> Result<String> {
 }
 
 /// Prints what came out and what `recipe` might be tried with next, or how to go on.
-fn report(outcome: Outcome<Summary>, run: &str, recipe: &str, options: &TrainOptions) -> Result<u8> {
+fn report(outcome: Outcome<Summary>, run: &Path, recipe: &str, options: &TrainOptions) -> Result<u8> {
     let Outcome::Finished(summary) = outcome else {
         let program = output::program();
-        let data = options.data_dir.as_ref().map_or_else(String::new, |folder| format!(" --data-dir {}", folder.display()));
+        let (run, data) = (quoted(run), folder_option("--data-dir", options.data_dir.as_deref()));
         output::note(&format!("interrupted; everything is kept. Go on with: {program} train --resume {run}{data}\n"));
         return Ok(INTERRUPTED);
     };
-    let text = describe(&summary, &Recipe::load(&format!("{run}/recipe.toml"), &[])?)?;
-    let hints = if options.quiet { String::new() } else { next_things(&summary, recipe) };
+    let text = describe(&summary, &Recipe::load_file(&run.join("recipe.toml"), &[])?)?;
+    let hints = if options.quiet { String::new() } else { next_things(&summary, recipe, options) };
     if options.json {
         if !options.quiet {
             output::note(&format!("{text}{hints}"));
@@ -157,8 +164,15 @@ fn describe(summary: &Summary, recipe: &Recipe) -> Result<String> {
     Ok(text)
 }
 
-fn next_things(summary: &Summary, recipe: &str) -> String {
+/// An option with a folder, if it was given.
+fn folder_option(option: &str, folder: Option<&Path>) -> String {
+    folder.map_or_else(String::new, |folder| format!(" {option} {}", quoted(folder)))
+}
+
+fn next_things(summary: &Summary, recipe: &str, options: &TrainOptions) -> String {
     let program = output::program();
+    let runs = Some(options.runs_dir.as_path()).filter(|folder| *folder != Path::new("runs"));
+    let places = folder_option("--data-dir", options.data_dir.as_deref()) + &folder_option("--runs-dir", runs);
     let lines = [
         ("train", " --set learning.alpha=0.5", "symmetric nudging: both compartments are pulled"),
         ("train", " --set learning.rule=dp", "the rule that is stable only for alpha = 0.5"),
@@ -166,7 +180,10 @@ fn next_things(summary: &Summary, recipe: &str) -> String {
         ("train", " --set 'seeds=[0,1,2,3,4]'", "five seeds, mean and deviation"),
         ("plan", "", "what one training step computes and costs"),
     ]
-    .map(|(command, settings, what)| (format!("{command} {recipe}{settings}"), what));
+    .map(|(command, settings, what)| {
+        let places = if command == "train" { places.as_str() } else { "" };
+        (format!("{command} {recipe}{settings}{places}"), what)
+    });
     let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     let next: Vec<String> = lines.iter().map(|(command, what)| format!("  {program} {command:width$}  {what}\n")).collect();
     let (seeds, have) = if summary.seeds.len() > 1 { ("/seed-*", "have") } else { ("", "has") };

@@ -133,7 +133,7 @@ fn wrong_input_is_refused_with_exit_code_2_and_leaves_nothing() {
         (&["train", "--set", "training.batch_size=5000"], "there are only 1078 training samples"),
         (&["train", "--set", "data.test=0.0001"], "data.test"),
         (&["train", "--set", "network.layers=['dense 999999999', 'dense 10']"], "MiB of memory"),
-        (&["train", "--set", "learning.passes=9999999999"], "expected at most"),
+        (&["train", "--set", "learning.passes=999999999"], "expected at most"),
         (&["train", "--set", "learning.start=continued"], "use `previous`"),
         (&["train", "--name", "a/b"], "expected a plain folder name"),
         (&["train", "--force"], "--name"),

@@ -8,8 +8,8 @@ use crate::network::{Parameters, Topology};
 /// How the gradient of one layer, its kernel and bias, compares with finite differences.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FiniteDifferences {
-    /// The largest |d − g| / max(|d|, |g|, ‖g‖/√n) of difference quotient d and gradient g, over the coordinates that were
-    /// compared; ‖g‖/√n is the size of a typical component of the tensor, below which rounding would be all that is seen.
+    /// The largest |d − g| / max(|d|, |g|, ‖d‖/√n) of difference quotient d and gradient g, over the coordinates that were
+    /// compared; ‖d‖/√n is the size of a typical quotient of the layer, below which rounding would be all that is seen.
     pub worst: f64,
     /// Coordinates that were compared.
     pub compared: usize,
@@ -47,10 +47,9 @@ pub fn finite_differences(
     let middle = loss(parameters)?;
     let mut layers = vec![];
     for k in 1..=topology.depth() {
-        let mut layer = FiniteDifferences { worst: 0.0, compared: 0, at_kinks: 0 };
+        let mut quotients = vec![];
         for id in [topology.kernel(k), topology.bias(k)] {
             let gradient = gradients[id.0].data();
-            let typical = (gradient.iter().map(|g| g * g).sum::<f64>() / gradient.len() as f64).sqrt();
             for place in places(gradient.len(), coordinates, seed, id.0 as u32) {
                 let w = parameters.get(id).data()[place];
                 let h = STEP * w.abs().max(0.125);
@@ -61,26 +60,51 @@ pub fn finite_differences(
                 let (up, down) = (at(w + h)?, at(w - h)?);
                 let (near_up, near_down) = (at(w + PART * h)?, at(w - PART * h)?);
                 at(w)?;
-                let (wide, near) = ((up - down) / (2.0 * h), (near_up - near_down) / (2.0 * PART * h));
-                let (right, left) = ((up - middle) / h, (middle - down) / h);
-                // Rounding of the near differences, where the loss is large against its slope.
-                let rounding = 4.0 * f64::EPSILON * middle.abs() / (PART * h);
-                let scale = wide.abs().max(typical);
-                if (wide - near).abs() > SMOOTH * scale + rounding || (right - left).abs() > ONE_SIDED * scale {
-                    layer.at_kinks += 1;
-                    continue;
-                }
-                layer.compared += 1;
-                let error = (wide - gradient[place]).abs() / scale.max(gradient[place].abs());
-                // A loss of constant zero slope agrees with a gradient of zero.
-                let error = if wide == gradient[place] { 0.0 } else { error };
-                // Not f64::max, which would pass over a gradient that is no number.
-                layer.worst = if error <= layer.worst { layer.worst } else { error };
+                quotients.push(Quotients {
+                    wide: (up - down) / (2.0 * h),
+                    near: (near_up - near_down) / (2.0 * PART * h),
+                    bend: (up - middle) / h - (middle - down) / h,
+                    rounding: 4.0 * f64::EPSILON * middle.abs() / (PART * h),
+                    gradient: gradient[place],
+                });
             }
         }
-        layers.push(layer);
+        layers.push(compare(&quotients));
     }
     Ok(layers)
+}
+
+/// What is known of the slope at one coordinate.
+struct Quotients {
+    /// The central differences at h and at h/8.
+    wide: f64,
+    near: f64,
+    /// The difference of the two one-sided ones.
+    bend: f64,
+    /// Rounding of the near differences, where the loss is large against its slope.
+    rounding: f64,
+    /// The gradient under test.
+    gradient: f64,
+}
+
+fn compare(quotients: &[Quotients]) -> FiniteDifferences {
+    let squares: f64 = quotients.iter().map(|q| q.wide * q.wide).sum();
+    let typical = (squares / quotients.len() as f64).sqrt();
+    let mut layer = FiniteDifferences { worst: 0.0, compared: 0, at_kinks: 0 };
+    for &Quotients { wide, near, bend, rounding, gradient } in quotients {
+        let scale = wide.abs().max(typical);
+        if (wide - near).abs() > SMOOTH * scale + rounding || bend.abs() > ONE_SIDED * scale + rounding {
+            layer.at_kinks += 1;
+            continue;
+        }
+        layer.compared += 1;
+        let error = (wide - gradient).abs();
+        // A loss of constant slope zero agrees with a gradient of zero, whatever its quotients are rounded to.
+        let error = if error <= rounding && typical <= rounding { 0.0 } else { error / scale.max(gradient.abs()) };
+        // Not f64::max, which would pass over a gradient that is no number.
+        layer.worst = if error <= layer.worst { layer.worst } else { error };
+    }
+    layer
 }
 
 /// Up to `most` different places of a tensor: all of a small one.
@@ -167,6 +191,14 @@ mod tests {
         assert!(worst(&|gradients| gradients[3].data_mut().iter_mut().for_each(|g| *g *= 1.001)) > 5e-4);
         assert!(worst(&|gradients| gradients[2].data_mut().fill(0.0)) > 0.99);
         assert!(worst(&|gradients| gradients[2].data_mut().fill(1e9)) > 0.99);
+        // Nor one behind the size of others, at places that were not looked at.
+        let unseen = |gradients: &mut [Tensor<f64>]| {
+            let seen = places(42, 40, 0, 2);
+            let place = (0..42).find(|place| !seen.contains(place)).unwrap();
+            gradients[2].data_mut()[place] = 1e9;
+            gradients[2].data_mut()[seen[0]] += 1e-3;
+        };
+        assert!(worst(&unseen) > 1e-5);
         assert!(check(Activation::Relu, Loss::CrossEntropy, |gradients| gradients[3].data_mut()[2] += 1e-4)[0].worst < 1e-7);
     }
 }

@@ -35,4 +35,4 @@ pub use npz::read_imagenet_npz;
 pub use order::{Shuffle, epoch_order};
 pub use records::Records;
 pub use source::{Description, Source};
-pub use split::Split;
+pub use split::{Held, Split};

@@ -144,12 +144,12 @@ impl Normalizer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Split, digits};
+    use crate::data::{Held, Split, digits};
 
     #[test]
     fn training_pixels_have_mean_zero_and_variance_one() {
         let digits = digits().unwrap();
-        let train = Split::stratified(digits.labels(), 10, 0.2, 0.2, 0).unwrap().train;
+        let train = Split::stratified(digits.labels(), 10, Held::Share(0.2), 0.2, 0).unwrap().train;
         let normalizer = Normalizer::fit(Normalization::Standardize, &digits, &train).unwrap();
         let largest = normalizer.scale().iter().copied().fold(0.0, f32::max);
         let (mut varying, n) = (0, train.len() as f64);
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn nothing_is_learnt_from_validation_and_test() {
         let digits = digits().unwrap();
-        let split = Split::stratified(digits.labels(), 10, 0.2, 0.2, 1).unwrap();
+        let split = Split::stratified(digits.labels(), 10, Held::Share(0.2), 0.2, 1).unwrap();
         let fit = |dataset: &Dataset| Normalizer::fit(Normalization::Standardize, dataset, &split.train).unwrap();
         let with = |others: u8, training: u8| {
             let mut x: Vec<u8> = (0..digits.len()).flat_map(|i| digits.sample(i)).copied().collect();

@@ -8,6 +8,7 @@ use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule};
 use crate::network::{Model, Parameters};
 
 use super::Recipe;
+use super::evaluation::normalizer_of;
 use super::preparation::{Prepared, start_parameters};
 
 /// How the gradients of one layer check out.
@@ -33,15 +34,18 @@ pub fn check_gradients(
     coordinates: usize,
 ) -> Result<Vec<LayerCheck>> {
     let (params, seed) = (recipe.params(), recipe.params().seeds[0]);
-    let data = Prepared::load(recipe, folders, seed)?;
+    let mut data = Prepared::load(recipe, folders, seed)?;
     let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
     let parameters: Parameters<f64> = match model {
         Some(model) if model.topology != topology => {
             let problem = "the model's network is not the recipe's; name the recipe that it was trained by";
             return Err(Error::setting("recipe", &params.name, problem));
         }
-        Some(model) => model.parameters.cast(),
-        None => start_parameters(recipe, &topology, seed)?.cast(),
+        Some(model) => {
+            data.normalizer = normalizer_of(model, &data.dataset)?;
+            model.parameters.cast()
+        }
+        None => start_parameters(recipe, &topology, &data, seed)?.0.cast(),
     };
     if samples == 0 || samples > data.split.train.len() {
         let problem = format!("expected 1 to the {} training samples", data.split.train.len());

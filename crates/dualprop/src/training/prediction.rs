@@ -78,7 +78,7 @@ pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> R
     if !recipe.is_file() {
         return Err(Error::malformed(run, "it is neither a model file nor a run directory with a recipe.toml"));
     }
-    let recipe = Recipe::load(&recipe.to_string_lossy(), &[])?;
+    let recipe = Recipe::load_file(&recipe, &[])?;
     let seeds = &recipe.params().seeds;
     let of_seed = |&seed: &u64| {
         let folder = if seeds.len() > 1 { run.join(format!("seed-{seed}")) } else { run.into() };

@@ -2,11 +2,11 @@
 
 use crate::base::{Error, Result, memory};
 use crate::compute::Pool;
-use crate::data::{Dataset, Folders, Normalizer, Source, Split};
+use crate::data::{Dataset, Folders, Held, Normalizer, Source, Split};
 use crate::inference::{Engine, Inference, InputGradient, Plan, PlanOptions, Rule, Start};
 use crate::network::{Model, Parameters, Topology, initialize};
 
-use super::evaluation::evaluation_batch;
+use super::evaluation::{evaluation_batch, normalizer_of};
 use super::recipe::{DataSettings, Validate};
 use super::{Evaluation, Recipe};
 
@@ -75,7 +75,10 @@ fn split(data: &DataSettings, dataset: &Dataset, seed: u64) -> Result<Split> {
         return Err(Error::setting("data.validation", data.validation, problem));
     }
     let mut split = match data.validate {
-        Validate::Stratified => Split::stratified(dataset.labels(), dataset.classes, share, data.test.unwrap_or(0.0), seed)?,
+        Validate::Stratified => {
+            let validation = if data.validation < 1.0 { Held::Share(share) } else { Held::Count(data.validation as usize) };
+            Split::stratified(dataset.labels(), dataset.classes, validation, data.test.unwrap_or(0.0), seed)?
+        }
         Validate::Last => Split::last(samples, (share * samples as f64).round() as usize),
     };
     if let Some(most) = data.limit_train {
@@ -93,16 +96,22 @@ fn split(data: &DataSettings, dataset: &Dataset, seed: u64) -> Result<Split> {
     Ok(split)
 }
 
-/// The parameters that a training starts from: those of the model that the recipe names, or drawn by the seed.
+/// The parameters that a training starts from: those of the model that the recipe names, or drawn by the seed. A model whose
+/// inputs were normalised otherwise than the data is worth a warning, which comes second.
 ///
 /// # Errors
 /// As [`Model::load`]; [`Error::Setting`] if it is the model of another network.
-pub(super) fn start_parameters(recipe: &Recipe, topology: &Topology, seed: u64) -> Result<Parameters<f32>> {
+pub(super) fn start_parameters(
+    recipe: &Recipe,
+    topology: &Topology,
+    data: &Prepared,
+    seed: u64,
+) -> Result<(Parameters<f32>, Option<String>)> {
     let Some(path) = &recipe.params().network.from else {
         let (kernels, biases) = recipe.initializers();
-        return Ok(initialize(topology, kernels, biases, seed));
+        return Ok((initialize(topology, kernels, biases, seed), None));
     };
-    let model = Model::load(path.as_ref())?;
+    let model = Model::load(path.as_ref()).map_err(|error| recipe.at("network.from", error))?;
     if model.topology != *topology {
         let layers = |topology: &Topology| {
             let layers: Vec<String> = topology.layers().iter().map(ToString::to_string).collect();
@@ -111,7 +120,11 @@ pub(super) fn start_parameters(recipe: &Recipe, topology: &Topology, seed: u64) 
         let problem = format!("it is the model of {}, but the recipe's network is {}", layers(&model.topology), layers(topology));
         return Err(Error::setting("network.from", path, problem));
     }
-    Ok(model.parameters)
+    let alike = normalizer_of(&model, &data.dataset)? == data.normalizer;
+    let warning = (!alike).then(|| {
+        format!("network.from = {path}: its inputs were normalised otherwise than those of this training, which are its own")
+    });
+    Ok((model.parameters, warning))
 }
 
 /// The engines of a training.

@@ -53,7 +53,7 @@ fn check_start(recipe: &Recipe, destination: &Destination) -> Result<()> {
 pub fn resume(path: &Path, folders: &Folders, threads: Option<usize>, listen: &mut Listener) -> Result<Outcome<Summary>> {
     let directory = RunDirectory::open(path)?;
     let overrides: Vec<String> = threads.map(|threads| format!("training.threads={threads}")).into_iter().collect();
-    let recipe = Recipe::load(&directory.recipe().to_string_lossy(), &overrides)?;
+    let recipe = Recipe::load_file(&directory.recipe(), &overrides)?;
     if let Some(summary) = directory.summary()? {
         return Ok(Outcome::Finished(summary));
     }

@@ -1,5 +1,7 @@
 //! From written to valid: names become values, numbers are held against their ranges and against each other.
 
+use std::path::Path;
+
 use crate::base::{Error, Named, Result};
 use crate::compute::Activation;
 use crate::compute::spectral::Power;
@@ -122,13 +124,15 @@ impl RecipeParams {
     }
 
     /// Puts the effective value in the place of every one that was left out and has one, so that a later default cannot change
-    /// what a run directory says. An `output_alpha` that is left out follows α, whatever that may become.
+    /// what a run directory says. An `output_alpha` that is left out follows α, whatever that may become, and `decay_epochs` the
+    /// epochs: a copy of the recipe with more of them is not to train the rest at rate 0.
     fn write_down(&mut self, inference: &Inference, optimizer: OptimizerKind, data: &DataSettings) {
         self.data.test = data.test;
         // Absolute, so that the run can be repeated from another folder.
-        if let Some(path) = as_path(&self.data.dataset).and_then(|path| std::path::absolute(path).ok()) {
-            self.data.dataset = path.display().to_string();
+        if let Some(path) = as_path(&self.data.dataset) {
+            self.data.dataset = absolute(path);
         }
+        self.network.from = self.network.from.take().map(|path| absolute(path.as_ref()));
         self.learning.nudge = Some(inference.nudge.name().into());
         if let Some(Damping::Spectral { power, asymmetry }) = inference.rule.damping {
             let iterations = if let Power::Iterations(n) = power { n } else { 0 };
@@ -150,7 +154,6 @@ impl RecipeParams {
         let schedule = &mut self.optimizer.schedule;
         if schedule.kind != "constant" {
             schedule.last.get_or_insert(0.0);
-            schedule.decay_epochs.get_or_insert(self.training.epochs);
         }
         if schedule.kind == "warmup_cosine" {
             schedule.first.get_or_insert(0.0);
@@ -192,6 +195,11 @@ impl Recipe {
     /// The error with the line of the recipe's text that it is about, if it has one.
     pub(in crate::training) fn locate(&self, error: Error) -> Error {
         self.places.locate(error)
+    }
+
+    /// The error with the line of the recipe's text that has this key.
+    pub(in crate::training) fn at(&self, key: &str, error: Error) -> Error {
+        self.places.at(key, error)
     }
 
     /// Every effective value.
@@ -272,10 +280,16 @@ pub(super) fn named<N: Named>(key: &str, name: &str) -> Result<N> {
     })
 }
 
+/// The path from the root of the file system, if there is one.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.into()).display().to_string()
+}
+
 pub(super) fn positive(field: &str, value: f64) -> Result<()> {
-    match value > 0.0 && value.is_finite() {
+    // As the training computes with it.
+    match value as f32 > 0.0 && (value as f32).is_finite() {
         true => Ok(()),
-        false => Err(Error::setting(field, value, "expected a finite number above 0")),
+        false => Err(Error::setting(field, value, "expected a number above 0 that single precision can hold")),
     }
 }
 
@@ -384,7 +398,7 @@ mod tests {
             ("[learning]\nrule='dp_damped'", &["power_iterations = 0", "damping_asymmetry = false"]),
             ("[optimizer]\nkind='adam'", &["beta1 = 0.9", "beta2 = 0.999", "epsilon = ", "test = 0.2", "split = \"stratified\""]),
             ("[optimizer]\nkind='adamw'", &["beta1 = 0.9", "beta2 = 0.999", "epsilon = ", "weight_decay = 0.0001"]),
-            ("[optimizer.schedule]\nkind='cosine'", &["last = 0.0", "decay_epochs = 20"]),
+            ("[optimizer.schedule]\nkind='cosine'", &["last = 0.0"]),
             ("[optimizer.schedule]\nkind='warmup_cosine'\nwarmup_epochs=2", &["first = 0.0", "warmup_epochs = 2"]),
         ] {
             let text = written(more);

@@ -69,8 +69,8 @@ fn check_section(found: &Table, known: &Table, section: &str, places: &Places) -
 fn check_kind(key: &str, path: &str, known: &Value, found: &Value) -> Result<()> {
     let fits = |known: &Value, found: &Value| match (known, found) {
         (Value::Float(_), Value::Integer(_)) => true,
-        // No key counts below 0.
-        (Value::Integer(_), Value::Integer(found)) => *found >= 0,
+        // No key counts below 0, nor any but a seed beyond 2³².
+        (Value::Integer(_), Value::Integer(found)) => *found >= 0 && (key == "seeds" || *found <= i64::from(u32::MAX)),
         _ => known.same_type(found),
     };
     let of_each_layer = ["alpha", "alpha_feedback", "gain"].contains(&key);
@@ -85,10 +85,10 @@ fn check_kind(key: &str, path: &str, known: &Value, found: &Value) -> Result<()>
     let expected = match known {
         Value::Float(_) if of_each_layer => "expected a number, or a list with one for each hidden layer",
         Value::Float(_) => "expected a number",
-        Value::Integer(_) => "expected a whole number, 0 or more",
+        Value::Integer(_) => "expected a whole number, 0 or more and below 2^32",
         Value::Boolean(_) => "expected true or false",
         Value::Array(known) if known[0].is_str() => "expected a list of texts, such as [\"dense 128\", \"dense 10\"]",
-        Value::Array(known) if known[0].is_integer() => "expected a list of whole numbers, such as [0, 1, 2]",
+        Value::Array(known) if known[0].is_integer() => "expected a list of whole numbers below 2^63, such as [0, 1, 2]",
         Value::Array(_) => "expected a list of numbers",
         Value::Table(_) => "expected a section with keys of its own",
         _ => "expected a text",

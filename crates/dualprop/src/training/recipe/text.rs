@@ -33,6 +33,14 @@ impl Recipe {
         Recipe::parse(&text, &origin, overrides)
     }
 
+    /// The recipe in the file of this path, whatever it is called.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`].
+    pub fn load_file(path: &Path, overrides: &[String]) -> Result<Self> {
+        Recipe::parse(&file::read_text(path, MOST_BYTES)?, &path.display().to_string(), overrides)
+    }
+
     /// The recipe in this text; `origin` names it in messages.
     ///
     /// # Errors
@@ -216,6 +224,7 @@ mod tests {
             ("learning.alpha=['x']", "learning.alpha = [\"x\"]: expected a number, or a list"),
             ("learning.beta=[1]", "learning.beta = [1]: expected a number"),
             ("learning.divide_gain=1", "learning.divide_gain = 1: expected true or false"),
+            ("training.epochs=5000000000", "training.epochs = 5000000000: expected a whole number, 0 or more and below 2^32"),
             ("seeds=5", "seeds = 5: expected a list of whole numbers"),
             ("seeds=[-1]", "seeds = [-1]: expected a list of whole numbers"),
             ("network.layers=dense 10", "network.layers = \"dense 10\": expected a list of texts"),

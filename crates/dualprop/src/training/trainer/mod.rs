@@ -124,16 +124,24 @@ impl Trainer {
     /// [`Trainer::new`]; where a checkpoint has the parameters, `start` is false and those of the start are not looked for.
     pub(super) fn prepare(recipe: &Recipe, folders: &Folders, seed: u64, pool: &Pool, start: bool) -> Result<Self> {
         let params = recipe.params();
-        let data = Prepared::load(recipe, folders, seed)?;
+        let mut data = Prepared::load(recipe, folders, seed)?;
         let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
         let steps_per_epoch = (data.split.train.len() / params.training.batch_size * params.learning.multistep) as u64;
         // First, since it finds out whether all of it fits into memory.
         let engines = Engines::new(recipe, &topology, seed, pool)?;
+        let parameters = match start {
+            true => {
+                let (parameters, warning) = start_parameters(recipe, &topology, &data, seed)?;
+                data.warnings.extend(warning);
+                parameters
+            }
+            false => Parameters::zeros(&topology),
+        };
         Ok(Trainer {
             pool: pool.clone(),
             rate: recipe.rate(steps_per_epoch)?,
             momentum_change: recipe.momentum_change(steps_per_epoch),
-            parameters: if start { start_parameters(recipe, &topology, seed)? } else { Parameters::zeros(&topology) },
+            parameters,
             optimizer: Optimizer::new(recipe.optimizer(), &topology),
             engines,
             evaluator: Evaluator::new(&topology, recipe.inference(seed).loss, params.training.batch_size, pool),
