@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::BenchArguments;
 use crate::data::DataArguments;
 use crate::gradcheck::GradcheckArguments;
 use crate::model::{EvalArguments, PredictArguments};
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Gradcheck(GradcheckArguments),
     /// List, fetch, verify and import data sets
     Data(DataArguments),
+    /// Time training steps, alone or against PyTorch
+    Bench(BenchArguments),
     /// Print what one training step computes, what it costs, and what was proved redundant
     Plan(PlanArguments),
     /// Settle one batch from a file and write its states and gradients to another

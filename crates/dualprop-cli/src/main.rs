@@ -6,6 +6,7 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod arguments;
+mod bench;
 mod data;
 mod gradcheck;
 mod model;
@@ -44,6 +45,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
         Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
         Some(Command::Data(arguments)) => data::run(&arguments),
+        Some(Command::Bench(arguments)) => done(bench::run(&arguments)),
         Some(Command::Plan(arguments)) => done(plan::run(&arguments)),
         Some(Command::Trace(arguments)) => done(trace::run(&arguments)),
     }

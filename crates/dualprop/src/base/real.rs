@@ -55,6 +55,11 @@ pub trait Real:
     /// Not a number.
     fn is_nan(self) -> bool;
 
+    /// The same numbers, where this type is f32: what code that is written for one type asks.
+    fn as_f32(numbers: &[Self]) -> Option<&[f32]>;
+    /// The same numbers, to be changed, where this type is f32.
+    fn as_f32_mut(numbers: &mut [Self]) -> Option<&mut [f32]>;
+
     /// The larger of two; NaN if `self` is NaN, so that a broken number is never hidden.
     fn at_least(self, bound: Self) -> Self {
         if self < bound { bound } else { self }
@@ -101,6 +106,12 @@ impl Real for f32 {
     fn is_nan(self) -> bool {
         f32::is_nan(self)
     }
+    fn as_f32(numbers: &[Self]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+    fn as_f32_mut(numbers: &mut [Self]) -> Option<&mut [f32]> {
+        Some(numbers)
+    }
 }
 
 impl Real for f64 {
@@ -137,6 +148,12 @@ impl Real for f64 {
     }
     fn is_nan(self) -> bool {
         f64::is_nan(self)
+    }
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+    fn as_f32_mut(_: &mut [Self]) -> Option<&mut [f32]> {
+        None
     }
 }
 

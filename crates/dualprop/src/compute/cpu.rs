@@ -18,6 +18,7 @@ pub struct Cpu<T> {
     routings: Vec<Vec<u8>>,
     scalars: Vec<T>,
     gradients: Vec<Tensor<T>>,
+    workspace: Vec<T>,
     pool: Pool,
 }
 
@@ -30,7 +31,8 @@ impl<T: Real> Cpu<T> {
         let shapes = if writes_gradients { program.parameters.as_slice() } else { &[] };
         let gradients = shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
         let scalars = vec![T::ZERO; program.scalars];
-        Cpu { program, capacity, samples: capacity, buffers, routings, scalars, gradients, pool }
+        let workspace = vec![T::ZERO; program.workspace(capacity)];
+        Cpu { program, capacity, samples: capacity, buffers, routings, scalars, gradients, workspace, pool }
     }
 
     /// The program.
@@ -111,12 +113,14 @@ impl<T: Real> Cpu<T> {
 
     fn perform(&mut self, team: &Team, op: Op, parameters: &[Tensor<T>]) {
         let parameter = |id: ParameterId| &parameters[id.0];
+        let mut workspace = mem::take(&mut self.workspace);
+        let space = &mut workspace[..];
         match op {
             Op::Affine { map, kernel, bias, input, output } => self.with_output(output, |device, output| {
-                affine::forward(team, map, parameter(kernel), parameter(bias), device.buffer(input), output);
+                affine::forward(team, map, parameter(kernel), parameter(bias), device.buffer(input), output, space);
             }),
             Op::Adjoint { map, kernel, input, output } => self.with_output(output, |device, output| {
-                affine::adjoint(team, map, parameter(kernel), device.buffer(input), output);
+                affine::adjoint(team, map, parameter(kernel), device.buffer(input), output, space);
             }),
             Op::Pool { pooling, input, output, routing } => {
                 let mut winners = mem::take(&mut self.routings[routing.0]);
@@ -177,7 +181,7 @@ impl<T: Real> Cpu<T> {
                 let mut d_kernel = mem::replace(&mut self.gradients[kernel.0], Tensor::zeros(&[0]));
                 let mut d_bias = mem::replace(&mut self.gradients[bias.0], Tensor::zeros(&[0]));
                 let inputs = (self.buffer(mean), self.buffer(difference));
-                affine::weight_product(team, map, inputs, scale, &mut d_kernel, &mut d_bias);
+                affine::weight_product(team, map, inputs, scale, (&mut d_kernel, &mut d_bias), space);
                 self.gradients[kernel.0] = d_kernel;
                 self.gradients[bias.0] = d_bias;
             }
@@ -186,6 +190,7 @@ impl<T: Real> Cpu<T> {
                 self.gradients[bias.0].data_mut().fill(T::ZERO);
             }
         }
+        self.workspace = workspace;
     }
 
     /// Lends one buffer to `work` for writing, the others for reading.

@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod affine;
 pub mod dyad;
+mod gemm;
 pub mod loss;
 pub mod nudge;
 pub mod pooling;
@@ -16,6 +17,7 @@ mod tensor;
 
 pub use activation::Activation;
 pub use cpu::Cpu;
+pub use gemm::{Isa, fma_peak};
 pub use loss::Loss;
 pub use pool::Pool;
 pub use program::{BufferId, Op, ParameterId, Program, RoutingId, ScalarId};

@@ -7,6 +7,8 @@ use rayon::prelude::*;
 
 use crate::base::{Error, Result};
 
+use super::Isa;
+
 /// Elements that one task of an element-wise loop handles: 16 KiB of f32, a small part of a first-level cache.
 pub(super) const ELEMENTS: usize = 4096;
 
@@ -16,6 +18,7 @@ const MOST_THREADS: usize = 1024;
 /// A pool of threads of its own; cloning it shares the threads. With one thread everything runs on the caller.
 #[derive(Clone)]
 pub struct Pool {
+    isa: Isa,
     threads: usize,
     pool: Option<Arc<ThreadPool>>,
 }
@@ -24,8 +27,20 @@ impl Pool {
     /// A pool of this many threads; 0 means one per available core.
     ///
     /// # Errors
-    /// [`Error::Setting`] for more than 1024, before any is started; [`Error::Threads`] if the operating system refuses them.
+    /// [`Error::Setting`] for more than 1024, before any is started; [`Error::Threads`] if the operating system refuses them;
+    /// as [`Isa::present`].
     pub fn new(threads: usize) -> Result<Self> {
+        Pool::with_isa(threads, Isa::present()?)
+    }
+
+    /// A pool whose products use these instructions, which changes no bit.
+    ///
+    /// # Errors
+    /// As [`Pool::new`]; [`Error::Setting`] for instructions that this processor lacks.
+    pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
+        if !isa.is_available() {
+            return Err(Error::setting("instructions", isa.name(), "this processor lacks them"));
+        }
         if threads > MOST_THREADS {
             return Err(Error::setting("threads", threads, format!("expected 0 (one per core) to {MOST_THREADS}")));
         }
@@ -34,11 +49,16 @@ impl Pool {
             n => n,
         };
         if threads == 1 {
-            return Ok(Pool { threads, pool: None });
+            return Ok(Pool { isa, threads, pool: None });
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("dualprop-{i}")).build();
         let pool = pool.map_err(|error| Error::Threads { threads, problem: error.to_string() })?;
-        Ok(Pool { threads, pool: Some(Arc::new(pool)) })
+        Ok(Pool { isa, threads, pool: Some(Arc::new(pool)) })
+    }
+
+    /// What the products of f32 are made of.
+    pub fn isa(&self) -> Isa {
+        self.isa
     }
 
     /// How many threads there are.
@@ -54,24 +74,39 @@ impl Pool {
 
     /// Runs `work` on the calling thread.
     pub(super) fn alone<R>(work: impl FnOnce(&Team) -> R) -> R {
-        work(&Team { parallel: false })
+        work(&Team { isa: Isa::fastest(), parallel: false })
     }
 
     /// Runs `work` inside the pool: entering it costs as much as a small operation, so it is done once for many.
     pub(super) fn enter<R: Send>(&self, work: impl FnOnce(&Team) -> R + Send) -> R {
         match &self.pool {
-            None => Pool::alone(work),
-            Some(pool) => pool.install(|| work(&Team { parallel: true })),
+            None => work(&Team { isa: self.isa, parallel: false }),
+            Some(pool) => pool.install(|| work(&Team { isa: self.isa, parallel: true })),
         }
     }
 }
 
 /// The threads of an entered pool. Every loop is cut into the same pieces whatever their number, so that results are too.
 pub(super) struct Team {
+    isa: Isa,
     parallel: bool,
 }
 
 impl Team {
+    /// What the products of f32 are made of: instructions that this processor has.
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Calls `work(task)` for every task 0..count.
+    pub(super) fn tasks(&self, count: usize, work: impl Fn(usize) + Sync + Send) {
+        if self.parallel {
+            (0..count).into_par_iter().with_max_len(1).for_each(work);
+        } else {
+            (0..count).for_each(work);
+        }
+    }
+
     /// Calls `work(start, piece)` for every piece of `size` elements of `data`; `start` is the index of its first element.
     pub(super) fn pieces<T: Send>(&self, data: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
         if self.parallel {

@@ -1,6 +1,6 @@
 //! The language between the plan compiler and a device: a flat list of operations over numbered buffers and parameters.
 
-use super::affine::Map;
+use super::affine::{self, Map};
 use super::dyad::DyadWeights;
 use super::nudge::NudgeWeights;
 use super::pooling::Pooling;
@@ -234,6 +234,15 @@ impl Program {
             Op::Damping { map, power: Power::Iterations(n), .. } => (2 * n as u64).saturating_mul(map.multiply_adds()),
             _ => 0,
         }
+    }
+
+    /// Numbers that a device needs beside the buffers, for so many samples.
+    pub(super) fn workspace(&self, samples: usize) -> usize {
+        let maps = self.ops.iter().filter_map(|op| match *op {
+            Op::Affine { map, .. } | Op::Adjoint { map, .. } | Op::WeightProduct { map, .. } => Some(map),
+            _ => None,
+        });
+        maps.map(|map| affine::workspace(map, samples)).max().unwrap_or(0)
     }
 
     /// The same program without room for what none of its operations names, except for these buffers.

@@ -1,5 +1,6 @@
 //! Training: a recipe says what, a trainer does it, a run directory keeps it, and a listener hears of it.
 
+pub mod benchmark;
 pub mod case;
 mod checkpoint;
 mod dry_run;

@@ -15,7 +15,7 @@ use crate::base::Real;
 use crate::compute::Tensor;
 use crate::compute::pool::Team;
 
-use super::product::{Matrix, Sum, product};
+use crate::compute::gemm::{Matrix, product};
 
 /// A k × k convolution with stride 1 over images whose size it keeps ('same'): its extents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn convolve<T: Real>(team: &Team, c: Convolution, kernel: &[T], bias: Option<&[T
         let mut patches = vec![T::ZERO; count * c.patch()];
         c.gather(input, first..first + count, 0..taps, &mut patches);
         let patches = Matrix::new(&patches, count, c.patch());
-        product(Sum::Add, T::ONE, patches, Matrix::new(kernel, c.patch(), c.outputs), output);
+        product(T::ONE, patches, Matrix::new(kernel, c.patch(), c.outputs), output);
     });
 }
 
@@ -172,7 +172,7 @@ fn add_products<T: Real>(
         let rows = &difference[range.start * c.outputs..range.end * c.outputs];
         c.gather(mean, range, taps.clone(), patches);
         let patches = Matrix::new(patches, count, columns).transposed();
-        product(Sum::Add, scale, patches, Matrix::new(rows, count, c.outputs), kernel);
+        product(scale, patches, Matrix::new(rows, count, c.outputs), kernel);
     }
 }
 

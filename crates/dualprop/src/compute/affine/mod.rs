@@ -11,7 +11,6 @@
 mod convolution;
 mod dense;
 mod map;
-mod product;
 
 pub use convolution::Convolution;
 pub use map::Map;
@@ -19,6 +18,14 @@ pub use map::Map;
 use crate::base::Real;
 use crate::compute::Tensor;
 use crate::compute::pool::Team;
+
+/// How many numbers any of the three products of a map needs to work with, for so many samples.
+pub(super) fn workspace(map: Map, samples: usize) -> usize {
+    match map {
+        Map::Dense { inputs, outputs } => samples * inputs.max(outputs),
+        Map::Convolution(_) => 0,
+    }
+}
 
 /// output = W input + b
 pub(in crate::compute) fn forward<T: Real>(
@@ -28,17 +35,25 @@ pub(in crate::compute) fn forward<T: Real>(
     bias: &Tensor<T>,
     input: &[T],
     output: &mut [T],
+    workspace: &mut [T],
 ) {
     match map {
-        Map::Dense { .. } => dense::forward(team, kernel, bias, input, output),
+        Map::Dense { .. } => dense::forward(team, kernel, bias, input, output, workspace),
         Map::Convolution(c) => convolution::forward(team, c, kernel, Some(bias), input, output),
     }
 }
 
 /// output = Wᵀ input
-pub(in crate::compute) fn adjoint<T: Real>(team: &Team, map: Map, kernel: &Tensor<T>, input: &[T], output: &mut [T]) {
+pub(in crate::compute) fn adjoint<T: Real>(
+    team: &Team,
+    map: Map,
+    kernel: &Tensor<T>,
+    input: &[T],
+    output: &mut [T],
+    workspace: &mut [T],
+) {
     match map {
-        Map::Dense { .. } => dense::adjoint(team, kernel, input, output),
+        Map::Dense { .. } => dense::adjoint(team, kernel, input, output, workspace),
         Map::Convolution(c) => convolution::adjoint(team, c, kernel, input, output),
     }
 }
@@ -49,11 +64,11 @@ pub(super) fn weight_product<T: Real>(
     map: Map,
     inputs: (&[T], &[T]),
     scale: f64,
-    kernel: &mut Tensor<T>,
-    bias: &mut Tensor<T>,
+    (kernel, bias): (&mut Tensor<T>, &mut Tensor<T>),
+    workspace: &mut [T],
 ) {
     match map {
-        Map::Dense { .. } => dense::weight_product(team, inputs, scale, kernel, bias),
+        Map::Dense { .. } => dense::weight_product(team, inputs, scale, (kernel, bias), workspace),
         Map::Convolution(c) => convolution::weight_product(team, c, inputs, scale, kernel, bias),
     }
 }
@@ -102,9 +117,10 @@ mod tests {
             let mut down = vec![T::from_f64(f64::NAN); below.len()];
             let (mut d_kernel, mut d_bias) = (kernel.clone(), bias.clone());
             Pool::new(threads).unwrap().enter(|team| {
-                forward(team, self.map, &kernel, &bias, &below, &mut up);
-                adjoint(team, self.map, &kernel, &above, &mut down);
-                weight_product(team, self.map, (&below, &above), 3.0, &mut d_kernel, &mut d_bias);
+                let space = &mut vec![T::from_f64(f64::NAN); workspace(self.map, self.samples())];
+                forward(team, self.map, &kernel, &bias, &below, &mut up, space);
+                adjoint(team, self.map, &kernel, &above, &mut down, space);
+                weight_product(team, self.map, (&below, &above), 3.0, (&mut d_kernel, &mut d_bias), space);
             });
             [up, down, d_kernel.data().to_vec(), d_bias.data().to_vec()]
         }
@@ -128,7 +144,8 @@ mod tests {
                 let mut moved = self.kernel.clone();
                 moved.data_mut()[place] += 1.0;
                 let mut up_moved = up.clone();
-                Pool::alone(|team| forward(team, self.map, &moved, &self.bias, &self.below, &mut up_moved));
+                let space = &mut vec![0.0; workspace(self.map, self.samples())];
+                Pool::alone(|team| forward(team, self.map, &moved, &self.bias, &self.below, &mut up_moved, space));
                 let slope = dot(&up_moved, &self.above) - dot(&up, &self.above);
                 assert!((n / 3.0 * d_kernel[place] - slope).abs() <= 1e-12 * (1.0 + size), "{:?} at {place}", self.map);
             }

@@ -34,8 +34,8 @@ impl Gramian for ConvolutionGram {
     fn apply(&self, v: &[f64], product: &mut [f64]) -> f64 {
         let below = &mut *self.below.borrow_mut();
         Pool::alone(|team| {
-            adjoint(team, self.map, &self.kernel, v, below);
-            forward(team, self.map, &self.kernel, &self.no_bias, below, product);
+            adjoint(team, self.map, &self.kernel, v, below, &mut []);
+            forward(team, self.map, &self.kernel, &self.no_bias, below, product, &mut []);
         });
         dot(below, below)
     }

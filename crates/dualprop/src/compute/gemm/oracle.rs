@@ -1,53 +1,12 @@
-//! Matrix products, by the `gemm` crate: the one place of this floor with `unsafe` code.
+//! Products by the `gemm` crate, of f64 and of f32.
 
 use crate::base::Real;
 
-/// A matrix in memory that it borrows: rows and columns may each have any stride.
-#[derive(Clone, Copy)]
-pub(super) struct Matrix<'a, T> {
-    data: &'a [T],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
+use super::Matrix;
+use crate::compute::pool::Team;
 
-impl<'a, T> Matrix<'a, T> {
-    /// A row-major matrix; the data must have exactly its elements.
-    pub(super) fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
-        assert_eq!(data.len(), rows * columns, "a {rows} x {columns} matrix");
-        Matrix { data, rows, columns, row_stride: columns, column_stride: 1 }
-    }
-
-    /// The transposed matrix over the same memory.
-    pub(super) fn transposed(self) -> Self {
-        Matrix {
-            data: self.data,
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-        }
-    }
-
-    /// The rows first..first+count over the same memory.
-    pub(super) fn rows(self, first: usize, count: usize) -> Self {
-        assert!(first + count <= self.rows, "rows {first}..{} of {}", first + count, self.rows);
-        Matrix { data: &self.data[first * self.row_stride..], rows: count, ..self }
-    }
-}
-
-/// What a product does with what stands in its output.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Sum {
-    /// Replaces it.
-    Overwrite,
-    /// Adds to it.
-    Add,
-}
-
-/// output = scale · a · b, or output += scale · a · b; the output is row-major. Runs on the calling thread.
-pub(super) fn product<T: Real>(sum: Sum, scale: T, a: Matrix<T>, b: Matrix<T>, output: &mut [T]) {
+/// output += scale · a · b; the output is row-major. Runs on the calling thread.
+pub(in crate::compute) fn product<T: Real>(scale: T, a: Matrix<T>, b: Matrix<T>, output: &mut [T]) {
     let (m, k, n) = (a.rows, a.columns, b.columns);
     assert_eq!(k, b.rows, "inner extents of a product");
     assert_eq!(output.len(), m * n, "output of a product");
@@ -66,7 +25,7 @@ pub(super) fn product<T: Real>(sum: Sum, scale: T, a: Matrix<T>, b: Matrix<T>, o
             output.as_mut_ptr(),
             1,
             n as isize,
-            sum == Sum::Add,
+            true,
             a.data.as_ptr(),
             a.column_stride as isize,
             a.row_stride as isize,
@@ -81,6 +40,27 @@ pub(super) fn product<T: Real>(sum: Sum, scale: T, a: Matrix<T>, b: Matrix<T>, o
             gemm::Parallelism::None,
         );
     }
+}
+
+/// Rows of the output that one task computes.
+const TASK: usize = 32;
+
+/// output = scale · left · right, plus `bias` in every row.
+pub(super) fn matmul<T: Real>(
+    team: &Team,
+    (left, right): (Matrix<T>, Matrix<T>),
+    scale: T,
+    bias: Option<&[T]>,
+    output: &mut [T],
+) {
+    let columns = right.columns;
+    team.pieces(output, TASK * columns, |start, output| {
+        match bias {
+            Some(bias) => output.chunks_exact_mut(columns).for_each(|row| row.copy_from_slice(bias)),
+            None => output.fill(T::ZERO),
+        }
+        product(scale, left.rows(start / columns, output.len() / columns), right, output);
+    });
 }
 
 #[cfg(test)]
@@ -103,25 +83,16 @@ mod tests {
             let rights = [Matrix::new(&b, k, n), Matrix::new(&b_transposed, n, k).transposed()];
             for left in lefts {
                 for right in rights {
-                    for sum in [Sum::Overwrite, Sum::Add] {
-                        let mut c = vec![10.0; m * n];
-                        product(sum, 0.5, left, right, &mut c);
-                        for i in 0..m {
-                            for j in 0..n {
-                                let dot: f64 = (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum();
-                                let expected = 0.5 * dot + if sum == Sum::Add { 10.0 } else { 0.0 };
-                                assert!((c[i * n + j] - expected).abs() < 1e-13, "{m} {k} {n}");
-                            }
+                    let mut c = vec![10.0; m * n];
+                    product(0.5, left, right, &mut c);
+                    for i in 0..m {
+                        for j in 0..n {
+                            let dot: f64 = (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum();
+                            assert!((c[i * n + j] - (10.0 + 0.5 * dot)).abs() < 1e-13, "{m} {k} {n}");
                         }
                     }
                 }
             }
         }
-    }
-
-    #[test]
-    #[should_panic(expected = "rows 2..5 of 4")]
-    fn rows_beyond_the_matrix_are_refused() {
-        Matrix::new(&[0.0f32; 8], 4, 2).rows(2, 3);
     }
 }

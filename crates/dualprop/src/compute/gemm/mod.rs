@@ -1,0 +1,270 @@
+//! Matrix products.
+//!
+//! Products of f32 are our own: a tile of the output is held in registers ([`kernel`]) over blocks of [`DEPTH`] terms, whose
+//! operands are packed in the order in which they are read ([`pack`]). Every number of the output is
+//!
+//! ```text
+//! base + s·(…fma(a₁, b₁, fma(a₀, b₀, 0))…) + s·(next block) + …
+//! ```
+//!
+//! with blocks of a fixed length, whichever instructions compute it and however it is cut: the bits are the same on every
+//! processor and for any number of threads. Products of f64 come from the `gemm` crate ([`oracle`]), which is also what those
+//! of f32 are tested against.
+
+mod isa;
+pub(super) mod kernel;
+mod matrix;
+mod oracle;
+mod pack;
+mod peak;
+
+pub use isa::Isa;
+pub(super) use matrix::Matrix;
+pub(super) use oracle::product;
+pub use peak::fma_peak;
+
+use super::pool::Team;
+use crate::base::Real;
+use kernel::{Base, COLUMNS, Left, Operands, ROWS};
+
+/// Terms of a block of the sums. With [`COLUMNS`] a block of the right operand is as large as a first-level cache.
+const DEPTH: usize = 256;
+
+/// Up to so many rows of the output the right operand is read where it stands: too few to make packing it worth while.
+const FEW_ROWS: usize = 2 * ROWS;
+
+/// A product with fewer columns than so many tiles is also cut by rows, so that there is work for many threads.
+const FEW_TILES: usize = 8;
+
+/// A block of the right operand.
+#[repr(align(64))]
+struct Block([f32; DEPTH * COLUMNS]);
+
+/// A tile at the edge of the output, or the bias of one.
+#[repr(align(64))]
+struct Tile([f32; ROWS * COLUMNS]);
+
+/// output = scale · left · right, plus `bias` in every row; the output is row-major. The workspace has as many numbers as
+/// `left`.
+pub(super) fn matmul<T: Real>(
+    team: &Team,
+    (left, right): (Matrix<T>, Matrix<T>),
+    scale: T,
+    bias: Option<&[T]>,
+    workspace: &mut [T],
+    output: &mut [T],
+) {
+    let single = (left.as_f32(), right.as_f32(), T::as_f32_mut(workspace), T::as_f32_mut(output));
+    if let (Some(left), Some(right), Some(workspace), Some(output)) = single {
+        let bias = bias.and_then(T::as_f32);
+        multiply(team, (left, right), scale.to_f64() as f32, bias, workspace, output);
+    } else {
+        oracle::matmul(team, (left, right), scale, bias, output);
+    }
+}
+
+fn multiply(
+    team: &Team,
+    (left, right): (Matrix<f32>, Matrix<f32>),
+    scale: f32,
+    bias: Option<&[f32]>,
+    workspace: &mut [f32],
+    output: &mut [f32],
+) {
+    let (rows, depth, columns) = (left.rows, left.columns, right.columns);
+    assert_eq!(depth, right.rows, "inner extents of a product");
+    assert_eq!(output.len(), rows * columns, "output of a product");
+    assert!(bias.is_none_or(|bias| bias.len() == columns), "bias of a product");
+    if depth == 0 {
+        return output.chunks_exact_mut(columns.max(1)).for_each(|row| match bias {
+            Some(bias) => row.copy_from_slice(bias),
+            None => row.fill(0.0),
+        });
+    }
+    let packed = &mut workspace[..rows * depth];
+    team.pieces(packed, ROWS * depth, |start, piece| pack::left(left, start / depth, piece.len() / depth, piece));
+    let (packed, panels) = (&*packed, columns.div_ceil(COLUMNS));
+    let tiles = rows.div_ceil(ROWS);
+    let groups = FEW_TILES.div_ceil(panels.max(1)).min(tiles);
+    let tiles_per_group = tiles.div_ceil(groups.max(1));
+    let target = Target { start: output.as_mut_ptr(), stride: columns };
+    team.tasks(panels * groups, |task| {
+        let (first, group) = (task % panels * COLUMNS, task / panels);
+        let group = group * tiles_per_group * ROWS..rows.min((group + 1) * tiles_per_group * ROWS);
+        let bias = bias.map(|bias| &bias[first..]);
+        // SAFETY: each task writes the columns first..first+COLUMNS (or to the edge) of the rows of its group, which are those
+        // of no other task; rows and columns are within the output, whose length was checked above.
+        unsafe { panel(team.isa(), packed, right, group, first, (scale, bias), &target) };
+    });
+}
+
+/// Where tasks write, each its own part.
+struct Target {
+    start: *mut f32,
+    stride: usize,
+}
+
+// SAFETY: the pointer is only written through by `panel`, whose caller guarantees that no two threads write the same number.
+unsafe impl Sync for Target {}
+
+/// Computes these rows of the [`COLUMNS`] columns from `first`, or those that there are.
+///
+/// # Safety
+/// The rows and columns lie within the matrix that `target` leads to, and nobody else reads or writes them meanwhile; the
+/// team's processor has the instructions.
+unsafe fn panel(
+    isa: Isa,
+    packed: &[f32],
+    right: Matrix<f32>,
+    rows: std::ops::Range<usize>,
+    first: usize,
+    (scale, bias): (f32, Option<&[f32]>),
+    target: &Target,
+) {
+    let depth = right.rows;
+    let columns = COLUMNS.min(right.columns - first);
+    let in_place = rows.len() <= FEW_ROWS && right.column_stride == 1 && columns == COLUMNS;
+    let (mut block, mut edge, mut bias_row) = (Block([0.0; _]), Tile([0.0; _]), [0.0; COLUMNS]);
+    if let Some(bias) = bias {
+        bias_row[..columns].copy_from_slice(&bias[..columns]);
+    }
+    for k in (0..depth).step_by(DEPTH) {
+        let length = DEPTH.min(depth - k);
+        let (operand, right_stride) = if in_place {
+            (right.data[k * right.row_stride + first..].as_ptr(), right.row_stride)
+        } else {
+            pack::right(right, k, first, &mut block.0[..length * COLUMNS]);
+            (block.0.as_ptr(), COLUMNS)
+        };
+        let base = match bias {
+            _ if k > 0 => Base::Tile,
+            Some(_) => Base::Row(bias_row.as_ptr()),
+            None => Base::Nothing,
+        };
+        for row in rows.clone().step_by(ROWS) {
+            let count = ROWS.min(rows.end - row);
+            let left = packed[row * depth + k * count..][..count * length].as_ptr();
+            // SAFETY: row < rows.end and first are within the target.
+            let place = unsafe { target.start.add(row * target.stride + first) };
+            let whole = columns == COLUMNS;
+            let (tile, tile_stride) = if whole { (place, target.stride) } else { (edge.0.as_mut_ptr(), COLUMNS) };
+            let operands = Operands {
+                rows: count,
+                depth: length,
+                left,
+                left_layout: Left::Columns(count),
+                right: operand,
+                right_stride,
+                scale,
+                base,
+                tile,
+                tile_stride,
+            };
+            // SAFETY: `left` has count · length numbers, `operand` has `length` rows of COLUMNS numbers (in place these are
+            // within the matrix, since `columns` is COLUMNS), the bias row has COLUMNS, and the tile is either `edge` or a
+            // whole tile within the target, which the caller lends to this call alone.
+            unsafe {
+                if !whole && k > 0 {
+                    copy(count, columns, (place, target.stride), (edge.0.as_mut_ptr(), COLUMNS));
+                }
+                kernel::tile(isa, operands);
+                if !whole {
+                    copy(count, columns, (edge.0.as_mut_ptr(), COLUMNS), (place, target.stride));
+                }
+            }
+        }
+    }
+}
+
+/// Copies a part of a matrix to a part of another; both are given by their first number and the distance of their rows.
+///
+/// # Safety
+/// Both have so many rows and columns, and do not overlap.
+unsafe fn copy(rows: usize, columns: usize, from: (*mut f32, usize), to: (*mut f32, usize)) {
+    for row in 0..rows {
+        // SAFETY: the row is within both.
+        unsafe { std::ptr::copy_nonoverlapping(from.0.add(row * from.1), to.0.add(row * to.1), columns) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::{Purpose, Random};
+    use crate::compute::Pool;
+    use proptest::prelude::*;
+
+    fn random_matrix(elements: usize, sample: u32) -> Vec<f32> {
+        let mut random = Random::new(1, Purpose::Synthetic, 0, sample);
+        (0..elements).map(|_| random.normal() as f32).collect()
+    }
+
+    /// The definition of the bits: one chain for each number and block.
+    fn by_definition(a: Matrix<f32>, b: Matrix<f32>, scale: f32, bias: Option<&[f32]>) -> Vec<f32> {
+        let mut output = vec![];
+        for i in 0..a.rows {
+            for j in 0..b.columns {
+                let block = |k: usize| {
+                    let terms = k..a.columns.min(k + DEPTH);
+                    scale * terms.fold(0.0, |sum, l| a.at(i, l).mul_add(b.at(l, j), sum))
+                };
+                let first = if a.columns > 0 { block(0) } else { 0.0 };
+                let first = bias.map_or(first, |bias| bias[j] + first);
+                output.push((DEPTH..a.columns).step_by(DEPTH).fold(first, |sum, k| sum + block(k)));
+            }
+        }
+        output
+    }
+
+    /// Both operands in both layouts, with and without a bias, by every set of instructions and several numbers of threads.
+    fn check(m: usize, k: usize, n: usize) {
+        let (a, b, bias) = (random_matrix(m * k, 0), random_matrix(k * n, 1), random_matrix(n, 2));
+        let lefts = [Matrix::new(&a, m, k), Matrix::new(&a, k, m).transposed()];
+        let rights = [Matrix::new(&b, k, n), Matrix::new(&b, n, k).transposed()];
+        for (left, right) in lefts.into_iter().flat_map(|left| rights.map(|right| (left, right))) {
+            for bias in [None, Some(&bias[..])] {
+                let expected = by_definition(left, right, 0.7, bias);
+                for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                    for threads in [1, 3] {
+                        let mut output = vec![f32::NAN; m * n];
+                        let pool = Pool::with_isa(threads, isa).unwrap();
+                        let mut space = vec![f32::NAN; m * k];
+                        pool.enter(|team| multiply(team, (left, right), 0.7, bias, &mut space, &mut output));
+                        assert!(output == expected, "{m} x {k} x {n}, {isa:?}, {threads} threads");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_layout_and_every_set_of_instructions_gives_the_bits_of_the_definition() {
+        for (m, k, n) in [(1, 1, 1), (12, 256, 32), (13, 257, 33), (25, 600, 64), (100, 40, 10), (3, 0, 2), (40, 7, 300)] {
+            check(m, k, n);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn random_extents_give_the_bits_of_the_definition(m in 1usize..60, k in 1usize..70, n in 1usize..80) {
+            check(m, k, n);
+        }
+    }
+
+    #[test]
+    fn the_oracle_agrees() {
+        let (m, k, n) = (37, 1000, 45);
+        let (a, b) = (random_matrix(m * k, 0), random_matrix(k * n, 1));
+        let wide = |x: &[f32]| -> Vec<f64> { x.iter().map(|&x| f64::from(x)).collect() };
+        let (wide_a, wide_b, mut exact) = (wide(&a), wide(&b), vec![0.0; m * n]);
+        product(1.0, Matrix::new(&wide_a, m, k), Matrix::new(&wide_b, k, n), &mut exact);
+        let (mut space, mut output) = (vec![0.0; m * k], vec![0.0; m * n]);
+        let operands = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
+        Pool::alone(|team| multiply(team, operands, 1.0, None, &mut space, &mut output));
+        for (x, exact) in output.iter().zip(exact) {
+            // Sums of 1000 terms of order 1, of size √1000 = 32, in blocks of 256: a rounding of 6e-8 of up to 32 each.
+            assert!((f64::from(*x) - exact).abs() < 1e-4, "{x} instead of {exact}");
+        }
+    }
+}
