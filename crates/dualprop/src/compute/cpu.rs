@@ -31,7 +31,7 @@ impl<T: Real> Cpu<T> {
         let shapes = if writes_gradients { program.parameters.as_slice() } else { &[] };
         let gradients = shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
         let scalars = vec![T::ZERO; program.scalars];
-        let workspace = vec![T::ZERO; program.workspace(capacity)];
+        let workspace = vec![T::ZERO; program.workspace(capacity, pool.threads())];
         Cpu { program, capacity, samples: capacity, buffers, routings, scalars, gradients, workspace, pool }
     }
 

@@ -98,6 +98,53 @@ impl Team {
         self.isa
     }
 
+    /// The calling thread alone, with the same instructions.
+    pub(super) fn alone(&self) -> Team {
+        Team { isa: self.isa, parallel: false }
+    }
+
+    /// Runs `work` compiled for the team's instructions; they change no bit, for nothing is contracted or reordered.
+    pub(super) fn compiled<R>(&self, work: impl FnOnce() -> R) -> R {
+        #[cfg(target_arch = "x86_64")]
+        {
+            /// # Safety
+            /// The processor has AVX-512F.
+            #[target_feature(enable = "avx512f")]
+            unsafe fn avx512<R>(work: impl FnOnce() -> R) -> R {
+                work()
+            }
+            /// # Safety
+            /// The processor has AVX2 and FMA.
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2<R>(work: impl FnOnce() -> R) -> R {
+                work()
+            }
+            match self.isa {
+                // SAFETY: a team has the instructions of its processor only.
+                Isa::Avx512 => return unsafe { avx512(work) },
+                // SAFETY: the same.
+                Isa::Avx2 => return unsafe { avx2(work) },
+                Isa::Portable => {}
+            }
+        }
+        work()
+    }
+
+    /// Calls `work(i, a, b)` for the i-th pieces of two arrays, of so many elements each.
+    pub(super) fn zipped<T: Send>(
+        &self,
+        (a, a_size): (&mut [T], usize),
+        (b, b_size): (&mut [T], usize),
+        work: impl Fn(usize, &mut [T], &mut [T]) + Sync + Send,
+    ) {
+        if self.parallel {
+            let pieces = a.par_chunks_mut(a_size).zip(b.par_chunks_mut(b_size)).with_max_len(1);
+            pieces.enumerate().for_each(|(i, (a, b))| work(i, a, b));
+        } else {
+            a.chunks_mut(a_size).zip(b.chunks_mut(b_size)).enumerate().for_each(|(i, (a, b))| work(i, a, b));
+        }
+    }
+
     /// Calls `work(task)` for every task 0..count.
     pub(super) fn tasks(&self, count: usize, work: impl Fn(usize) + Sync + Send) {
         if self.parallel {

@@ -236,13 +236,13 @@ impl Program {
         }
     }
 
-    /// Numbers that a device needs beside the buffers, for so many samples.
-    pub(super) fn workspace(&self, samples: usize) -> usize {
+    /// Numbers that a device needs beside the buffers, for so many samples and threads.
+    pub(super) fn workspace(&self, samples: usize, threads: usize) -> usize {
         let maps = self.ops.iter().filter_map(|op| match *op {
             Op::Affine { map, .. } | Op::Adjoint { map, .. } | Op::WeightProduct { map, .. } => Some(map),
             _ => None,
         });
-        maps.map(|map| affine::workspace(map, samples)).max().unwrap_or(0)
+        maps.map(|map| affine::workspace(map, samples, threads)).max().unwrap_or(0)
     }
 
     /// The same program without room for what none of its operations names, except for these buffers.

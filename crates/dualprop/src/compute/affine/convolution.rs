@@ -15,6 +15,7 @@ use crate::base::Real;
 use crate::compute::Tensor;
 use crate::compute::pool::Team;
 
+use super::winograd;
 use crate::compute::gemm::{Matrix, product};
 
 /// A k × k convolution with stride 1 over images whose size it keeps ('same'): its extents.
@@ -76,15 +77,40 @@ pub(super) fn forward<T: Real>(
     team: &Team,
     c: Convolution,
     kernel: &Tensor<T>,
-    bias: Option<&Tensor<T>>,
+    bias: &Tensor<T>,
     input: &[T],
     output: &mut [T],
+    workspace: &mut [T],
 ) {
-    convolve(team, c, kernel.data(), bias.map(Tensor::data), input, output);
+    let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
+    if let (true, (Some(kernel), Some(input), Some(output), Some(workspace))) = (winograd::suits(c), single) {
+        return winograd::convolve(team, c, (kernel, false), T::as_f32(bias.data()), (input, output), workspace);
+    }
+    convolve(team, c, kernel.data(), Some(bias.data()), input, output);
+}
+
+/// How many numbers any of the three products needs to work with.
+pub(super) fn workspace(c: Convolution, samples: usize, threads: usize) -> usize {
+    if !winograd::suits(c) {
+        return 0;
+    }
+    let both = [c, c.reversed()].map(|c| winograd::workspace(c, samples, threads));
+    both[0].max(both[1])
 }
 
 /// output = Wᵀ input
-pub(super) fn adjoint<T: Real>(team: &Team, c: Convolution, kernel: &Tensor<T>, input: &[T], output: &mut [T]) {
+pub(super) fn adjoint<T: Real>(
+    team: &Team,
+    c: Convolution,
+    kernel: &Tensor<T>,
+    input: &[T],
+    output: &mut [T],
+    workspace: &mut [T],
+) {
+    let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
+    if let (true, (Some(kernel), Some(input), Some(output), Some(workspace))) = (winograd::suits(c), single) {
+        return winograd::convolve(team, c.reversed(), (kernel, true), None, (input, output), workspace);
+    }
     convolve(team, c.reversed(), &turned(c, kernel.data()), None, input, output);
 }
 
@@ -128,13 +154,16 @@ pub(super) fn weight_product<T: Real>(
     c: Convolution,
     (mean, difference): (&[T], &[T]),
     scale: f64,
-    kernel: &mut Tensor<T>,
-    bias: &mut Tensor<T>,
+    (kernel, bias): (&mut Tensor<T>, &mut Tensor<T>),
+    workspace: &mut [T],
 ) {
     let pixels = difference.len() / c.outputs;
     let scale = T::from_f64(scale / (pixels / c.pixels()) as f64);
     let taps = c.size * c.size;
-    if c.patch() * c.outputs <= SMALL_KERNEL {
+    let single = (T::as_f32(mean), T::as_f32(difference), T::as_f32_mut(kernel.data_mut()), T::as_f32_mut(workspace));
+    if let (true, (Some(mean), Some(difference), Some(kernel), Some(workspace))) = (winograd::suits(c), single) {
+        winograd::weight_product(team, c, (mean, difference), scale.to_f64() as f32, kernel, workspace);
+    } else if c.patch() * c.outputs <= SMALL_KERNEL {
         in_parts(team, pixels, kernel.data_mut(), |range, part| {
             add_products(c, (mean, difference), range, 0..taps, T::ONE, part);
         });

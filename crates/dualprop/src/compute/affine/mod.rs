@@ -11,6 +11,7 @@
 mod convolution;
 mod dense;
 mod map;
+mod winograd;
 
 pub use convolution::Convolution;
 pub use map::Map;
@@ -20,10 +21,10 @@ use crate::compute::Tensor;
 use crate::compute::pool::Team;
 
 /// How many numbers any of the three products of a map needs to work with, for so many samples.
-pub(super) fn workspace(map: Map, samples: usize) -> usize {
+pub(super) fn workspace(map: Map, samples: usize, threads: usize) -> usize {
     match map {
         Map::Dense { inputs, outputs } => samples * inputs.max(outputs),
-        Map::Convolution(_) => 0,
+        Map::Convolution(c) => convolution::workspace(c, samples, threads),
     }
 }
 
@@ -39,7 +40,7 @@ pub(in crate::compute) fn forward<T: Real>(
 ) {
     match map {
         Map::Dense { .. } => dense::forward(team, kernel, bias, input, output, workspace),
-        Map::Convolution(c) => convolution::forward(team, c, kernel, Some(bias), input, output),
+        Map::Convolution(c) => convolution::forward(team, c, kernel, bias, input, output, workspace),
     }
 }
 
@@ -54,7 +55,7 @@ pub(in crate::compute) fn adjoint<T: Real>(
 ) {
     match map {
         Map::Dense { .. } => dense::adjoint(team, kernel, input, output, workspace),
-        Map::Convolution(c) => convolution::adjoint(team, c, kernel, input, output),
+        Map::Convolution(c) => convolution::adjoint(team, c, kernel, input, output, workspace),
     }
 }
 
@@ -69,7 +70,7 @@ pub(super) fn weight_product<T: Real>(
 ) {
     match map {
         Map::Dense { .. } => dense::weight_product(team, inputs, scale, (kernel, bias), workspace),
-        Map::Convolution(c) => convolution::weight_product(team, c, inputs, scale, kernel, bias),
+        Map::Convolution(c) => convolution::weight_product(team, c, inputs, scale, (kernel, bias), workspace),
     }
 }
 
@@ -77,7 +78,7 @@ pub(super) fn weight_product<T: Real>(
 mod tests {
     use super::*;
     use crate::base::random::{Purpose, Random};
-    use crate::compute::Pool;
+    use crate::compute::{Isa, Pool};
     use proptest::prelude::*;
 
     /// A map with random numbers of every kind: kernel, bias, s̄ below and Δ above, for some samples.
@@ -109,6 +110,10 @@ mod tests {
 
         /// A(s̄), Aᵀ Δ, ∂kernel and ∂bias with a scale of 3.
         fn results<T: Real>(&self, threads: usize) -> [Vec<T>; 4] {
+            self.results_on(&Pool::new(threads).unwrap())
+        }
+
+        fn results_on<T: Real>(&self, pool: &Pool) -> [Vec<T>; 4] {
             let cast = |data: &[f64]| -> Vec<T> { data.iter().map(|&x| T::from_f64(x)).collect() };
             let (kernel, bias) = (self.kernel.cast::<T>(), self.bias.cast::<T>());
             let (below, above) = (cast(&self.below), cast(&self.above));
@@ -116,8 +121,8 @@ mod tests {
             let mut up = vec![T::from_f64(f64::NAN); above.len()];
             let mut down = vec![T::from_f64(f64::NAN); below.len()];
             let (mut d_kernel, mut d_bias) = (kernel.clone(), bias.clone());
-            Pool::new(threads).unwrap().enter(|team| {
-                let space = &mut vec![T::from_f64(f64::NAN); workspace(self.map, self.samples())];
+            pool.enter(|team| {
+                let space = &mut vec![T::from_f64(f64::NAN); workspace(self.map, self.samples(), 3)];
                 forward(team, self.map, &kernel, &bias, &below, &mut up, space);
                 adjoint(team, self.map, &kernel, &above, &mut down, space);
                 weight_product(team, self.map, (&below, &above), 3.0, (&mut d_kernel, &mut d_bias), space);
@@ -144,7 +149,7 @@ mod tests {
                 let mut moved = self.kernel.clone();
                 moved.data_mut()[place] += 1.0;
                 let mut up_moved = up.clone();
-                let space = &mut vec![0.0; workspace(self.map, self.samples())];
+                let space = &mut vec![0.0; workspace(self.map, self.samples(), 3)];
                 Pool::alone(|team| forward(team, self.map, &moved, &self.bias, &self.below, &mut up_moved, space));
                 let slope = dot(&up_moved, &self.above) - dot(&up, &self.above);
                 assert!((n / 3.0 * d_kernel[place] - slope).abs() <= 1e-12 * (1.0 + size), "{:?} at {place}", self.map);
@@ -194,6 +199,28 @@ mod tests {
             for (exact, single) in exact.iter().zip(single) {
                 // Sums of up to 360 terms of order 1, each rounded to 6e-8.
                 assert!((exact - f64::from(single)).abs() < 2e-6 * largest, "{exact} {single}");
+            }
+        }
+    }
+
+    /// Both ways of cutting a batch into blocks, images whose sides are no multiple of a tile, unequal channels; the errors are
+    /// those of the transforms, of up to 2e-5 of the largest number (docs/performance.md).
+    #[test]
+    fn transformed_convolutions_are_the_direct_ones_and_threads_and_instructions_change_no_bit() {
+        for (height, width, inputs, outputs, samples) in
+            [(4, 4, 32, 64, 3), (7, 9, 64, 32, 5), (32, 32, 32, 32, 13), (16, 18, 64, 32, 20), (5, 4, 288, 160, 2)]
+        {
+            let map = Map::Convolution(Convolution { height, width, inputs, outputs, size: 3 });
+            let problem = Problem::new(map, samples, 4);
+            let single = problem.results::<f32>(1);
+            for (exact, single) in problem.results::<f64>(2).iter().zip(&single) {
+                let largest = exact.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+                let worst = exact.iter().zip(single).fold(0.0, |worst: f64, (x, y)| worst.max((x - f64::from(*y)).abs()));
+                assert!(worst < 4e-5 * largest, "{map:?}: {:e}", worst / largest);
+            }
+            assert!(single == problem.results::<f32>(3), "{map:?}");
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                assert!(single == problem.results_on::<f32>(&Pool::with_isa(2, isa).unwrap()), "{map:?} by {isa:?}");
             }
         }
     }

@@ -163,7 +163,7 @@ mod avx512 {
                 left = left.add(stride);
                 right = right.add(o.right_stride);
             }
-            finish(o, &sums);
+            finish(o, sums);
         }
     }
 
@@ -187,14 +187,16 @@ mod avx512 {
                 left = left.map(|left| left.wrapping_add(1));
                 right = right.add(o.right_stride);
             }
-            finish(o, &sums);
+            finish(o, sums);
         }
     }
 
+    /// By value, so that the sums have no address before, and stay in registers.
+    ///
     /// # Safety
     /// As [`super::tile`], and `o.rows` is H.
     #[target_feature(enable = "avx512f")]
-    unsafe fn finish<const H: usize>(o: &Operands, sums: &[[__m512; 2]; H]) {
+    unsafe fn finish<const H: usize>(o: &Operands, sums: [[__m512; 2]; H]) {
         // SAFETY: every address is within the tile: r < rows, 32 columns.
         unsafe {
             let scale = _mm512_set1_ps(o.scale);

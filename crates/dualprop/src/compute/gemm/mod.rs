@@ -21,6 +21,7 @@ mod peak;
 pub use isa::Isa;
 pub(super) use matrix::Matrix;
 pub(super) use oracle::product;
+pub(super) use pack::transpose;
 pub use peak::fma_peak;
 
 use super::pool::Team;
@@ -28,7 +29,7 @@ use crate::base::Real;
 use kernel::{Base, COLUMNS, Left, Operands, ROWS};
 
 /// Terms of a block of the sums. With [`COLUMNS`] a block of the right operand is as large as a first-level cache.
-const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 256;
 
 /// Up to so many rows of the output the right operand is read where it stands: too few to make packing it worth while.
 const FEW_ROWS: usize = 2 * ROWS;

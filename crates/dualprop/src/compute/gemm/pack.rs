@@ -36,7 +36,7 @@ pub(super) fn right(matrix: Matrix<f32>, k: usize, first: usize, packed: &mut [f
 }
 
 /// output[k][r] = row(r)[k], the rows of the output so many numbers apart.
-fn transpose<'a>(rows: usize, row: impl Fn(usize) -> &'a [f32], output: &mut [f32], stride: usize) {
+pub(in crate::compute) fn transpose<'a>(rows: usize, row: impl Fn(usize) -> &'a [f32], output: &mut [f32], stride: usize) {
     const SIDE: usize = 4;
     let mut first = 0;
     while first + SIDE <= rows {
