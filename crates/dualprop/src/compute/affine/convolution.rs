@@ -15,7 +15,7 @@ use crate::base::Real;
 use crate::compute::Tensor;
 use crate::compute::pool::Team;
 
-use super::winograd;
+use super::{direct, winograd};
 use crate::compute::gemm::{Matrix, product};
 
 /// A k × k convolution with stride 1 over images whose size it keeps ('same'): its extents.
@@ -83,8 +83,9 @@ pub(super) fn forward<T: Real>(
     workspace: &mut [T],
 ) {
     let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
-    if let (true, (Some(kernel), Some(input), Some(output), Some(workspace))) = (winograd::suits(c), single) {
-        return winograd::convolve(team, c, (kernel, false), T::as_f32(bias.data()), (input, output), workspace);
+    if let (Some(kernel), Some(input), Some(output), Some(workspace)) = single {
+        let convolve = if winograd::suits(c) { winograd::convolve } else { direct::convolve };
+        return convolve(team, c, (kernel, false), T::as_f32(bias.data()), (input, output), workspace);
     }
     convolve(team, c, kernel.data(), Some(bias.data()), input, output);
 }
@@ -92,7 +93,7 @@ pub(super) fn forward<T: Real>(
 /// How many numbers any of the three products needs to work with.
 pub(super) fn workspace(c: Convolution, samples: usize, threads: usize) -> usize {
     if !winograd::suits(c) {
-        return 0;
+        return direct::workspace(c);
     }
     let both = [c, c.reversed()].map(|c| winograd::workspace(c, samples, threads));
     both[0].max(both[1])
@@ -108,8 +109,9 @@ pub(super) fn adjoint<T: Real>(
     workspace: &mut [T],
 ) {
     let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
-    if let (true, (Some(kernel), Some(input), Some(output), Some(workspace))) = (winograd::suits(c), single) {
-        return winograd::convolve(team, c.reversed(), (kernel, true), None, (input, output), workspace);
+    if let (Some(kernel), Some(input), Some(output), Some(workspace)) = single {
+        let convolve = if winograd::suits(c) { winograd::convolve } else { direct::convolve };
+        return convolve(team, c.reversed(), (kernel, true), None, (input, output), workspace);
     }
     convolve(team, c.reversed(), &turned(c, kernel.data()), None, input, output);
 }
@@ -161,8 +163,9 @@ pub(super) fn weight_product<T: Real>(
     let scale = T::from_f64(scale / (pixels / c.pixels()) as f64);
     let taps = c.size * c.size;
     let single = (T::as_f32(mean), T::as_f32(difference), T::as_f32_mut(kernel.data_mut()), T::as_f32_mut(workspace));
-    if let (true, (Some(mean), Some(difference), Some(kernel), Some(workspace))) = (winograd::suits(c), single) {
-        winograd::weight_product(team, c, (mean, difference), scale.to_f64() as f32, kernel, workspace);
+    if let (Some(mean), Some(difference), Some(kernel), Some(workspace)) = single {
+        let weight_product = if winograd::suits(c) { winograd::weight_product } else { direct::weight_product };
+        weight_product(team, c, (mean, difference), scale.to_f64() as f32, kernel, workspace);
     } else if c.patch() * c.outputs <= SMALL_KERNEL {
         in_parts(team, pixels, kernel.data_mut(), |range, part| {
             add_products(c, (mean, difference), range, 0..taps, T::ONE, part);

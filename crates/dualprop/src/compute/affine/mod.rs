@@ -10,6 +10,7 @@
 
 mod convolution;
 mod dense;
+mod direct;
 mod map;
 mod winograd;
 

@@ -17,12 +17,14 @@ mod matrix;
 mod oracle;
 mod pack;
 mod peak;
+mod shared;
 
 pub use isa::Isa;
 pub(super) use matrix::Matrix;
 pub(super) use oracle::product;
 pub(super) use pack::transpose;
 pub use peak::fma_peak;
+pub(super) use shared::Shared;
 
 use super::pool::Team;
 use crate::base::Real;
@@ -88,7 +90,7 @@ fn multiply(
     let tiles = rows.div_ceil(ROWS);
     let groups = FEW_TILES.div_ceil(panels.max(1)).min(tiles);
     let tiles_per_group = tiles.div_ceil(groups.max(1));
-    let target = Target { start: output.as_mut_ptr(), stride: columns };
+    let target = Shared::new(output);
     team.tasks(panels * groups, |task| {
         let (first, group) = (task % panels * COLUMNS, task / panels);
         let group = group * tiles_per_group * ROWS..rows.min((group + 1) * tiles_per_group * ROWS);
@@ -98,15 +100,6 @@ fn multiply(
         unsafe { panel(team.isa(), packed, right, group, first, (scale, bias), &target) };
     });
 }
-
-/// Where tasks write, each its own part.
-struct Target {
-    start: *mut f32,
-    stride: usize,
-}
-
-// SAFETY: the pointer is only written through by `panel`, whose caller guarantees that no two threads write the same number.
-unsafe impl Sync for Target {}
 
 /// Computes these rows of the [`COLUMNS`] columns from `first`, or those that there are.
 ///
@@ -120,7 +113,7 @@ unsafe fn panel(
     rows: std::ops::Range<usize>,
     first: usize,
     (scale, bias): (f32, Option<&[f32]>),
-    target: &Target,
+    target: &Shared,
 ) {
     let depth = right.rows;
     let columns = COLUMNS.min(right.columns - first);
@@ -145,10 +138,10 @@ unsafe fn panel(
         for row in rows.clone().step_by(ROWS) {
             let count = ROWS.min(rows.end - row);
             let left = packed[row * depth + k * count..][..count * length].as_ptr();
-            // SAFETY: row < rows.end and first are within the target.
-            let place = unsafe { target.start.add(row * target.stride + first) };
+            let stride = right.columns;
+            let place = target.at(row * stride + first, (count - 1) * stride + columns);
             let whole = columns == COLUMNS;
-            let (tile, tile_stride) = if whole { (place, target.stride) } else { (edge.0.as_mut_ptr(), COLUMNS) };
+            let (tile, tile_stride) = if whole { (place, stride) } else { (edge.0.as_mut_ptr(), COLUMNS) };
             let operands = Operands {
                 rows: count,
                 depth: length,
@@ -166,11 +159,11 @@ unsafe fn panel(
             // whole tile within the target, which the caller lends to this call alone.
             unsafe {
                 if !whole && k > 0 {
-                    copy(count, columns, (place, target.stride), (edge.0.as_mut_ptr(), COLUMNS));
+                    copy(count, columns, (place, stride), (edge.0.as_mut_ptr(), COLUMNS));
                 }
                 kernel::tile(isa, operands);
                 if !whole {
-                    copy(count, columns, (edge.0.as_mut_ptr(), COLUMNS), (place, target.stride));
+                    copy(count, columns, (edge.0.as_mut_ptr(), COLUMNS), (place, stride));
                 }
             }
         }

@@ -58,33 +58,51 @@ pub(super) fn forward<T: Real>(team: &Team, pooling: Pooling, input: &[T], outpu
         let start = pooling.start(start / after);
         let rows = &input[start..start + before];
         let windows = output.chunks_exact_mut(pooling.channels).zip(routing.chunks_exact_mut(pooling.channels));
-        for (column, (best, winner)) in windows.enumerate() {
-            let [first, others @ ..] = pooling.window(column).map(|start| &rows[start..start + pooling.channels]);
-            best.copy_from_slice(first);
-            winner.fill(0);
-            for (place, numbers) in (1..).zip(others) {
-                for ((best, winner), &x) in best.iter_mut().zip(winner.iter_mut()).zip(numbers) {
-                    // A number that is none wins, and stays, so that it cannot be overlooked.
-                    if (x > *best || x.is_nan()) && !best.is_nan() {
-                        (*best, *winner) = (x, place);
+        team.compiled(|| {
+            for (column, (best, winner)) in windows.enumerate() {
+                let [first, others @ ..] = pooling.window(column).map(|start| &rows[start..start + pooling.channels]);
+                best.copy_from_slice(first);
+                winner.fill(0);
+                for (place, numbers) in (1..).zip(others) {
+                    for ((best, winner), &x) in best.iter_mut().zip(winner.iter_mut()).zip(numbers) {
+                        // A number that is none wins, and stays, so that it cannot be overlooked. No branch, so that many numbers
+                        // are compared at once.
+                        let wins = (x > *best || x.is_nan()) & !best.is_nan();
+                        *best = if wins { x } else { *best };
+                        *winner = if wins { place } else { *winner };
                     }
                 }
             }
-        }
+        });
     });
 }
 
 /// output = each number of input at the place of its window's winner, zero elsewhere.
 pub(super) fn backward<T: Real>(team: &Team, pooling: Pooling, input: &[T], routing: &[u8], output: &mut [T]) {
-    let (_, after) = pooling.rows();
+    let (Pooling { height, width, channels }, (before, after)) = (pooling, pooling.rows());
     let (inputs, outputs) = (pooling.inputs(), pooling.outputs());
     team.pieces(output, inputs, |start, output| {
-        output.fill(T::ZERO);
-        let first = start / inputs * outputs;
-        for (index, (&x, &place)) in (0..).zip(input[first..first + outputs].iter().zip(&routing[first..first + outputs])) {
-            let (row, column, channel) = (index / after, index % after / pooling.channels, index % pooling.channels);
-            output[pooling.start(row) + pooling.window(column)[usize::from(place)] + channel] = x;
+        if height % 2 + width % 2 > 0 || after == 0 {
+            output.fill(T::ZERO);
         }
+        if after == 0 {
+            return;
+        }
+        let first = start / inputs * outputs;
+        let rows = input[first..first + outputs].chunks_exact(after).zip(routing[first..first + outputs].chunks_exact(after));
+        team.compiled(|| {
+            for (output, (input, routing)) in output.chunks_exact_mut(before).zip(rows) {
+                let windows = input.chunks_exact(channels).zip(routing.chunks_exact(channels));
+                for (column, (input, routing)) in windows.enumerate() {
+                    for (place, start) in (0..).zip(pooling.window(column)) {
+                        let winners = input.iter().zip(routing);
+                        for (output, (&x, &winner)) in output[start..start + channels].iter_mut().zip(winners) {
+                            *output = if winner == place { x } else { T::ZERO };
+                        }
+                    }
+                }
+            }
+        });
     });
 }
 

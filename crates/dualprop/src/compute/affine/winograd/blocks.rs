@@ -1,10 +1,10 @@
 //! Tiles of images, handled a block at a time.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::compute::affine::Convolution;
+use crate::compute::gemm::Shared;
 use crate::compute::pool::Team;
 
 use super::transform::{ABOVE, BELOW, LANES, Lanes, POINTS, inverse_above, transform_above, transform_below};
@@ -149,7 +149,7 @@ impl Blocks {
                     };
                     let place = index * padded(channels) + channel;
                     // SAFETY: the numbers of a tile and channel are written by its task alone.
-                    transform_below(load, |p, lanes| unsafe { v.store(p * count * padded(channels) + place, lanes) });
+                    transform_below(load, |p, lanes| unsafe { lanes.write(&v, p * count * padded(channels) + place) });
                 }
             });
         });
@@ -166,7 +166,7 @@ impl Blocks {
                     let load = |row, column| self.pixel(image, channels, (sample, top + row, left + column), channel);
                     let place = index * padded(channels) + channel;
                     // SAFETY: the numbers of a tile and channel are written by its task alone.
-                    transform_above(load, |p, lanes| unsafe { e.store(p * count * padded(channels) + place, lanes) });
+                    transform_above(load, |p, lanes| unsafe { lanes.write(&e, p * count * padded(channels) + place) });
                 }
             });
         });
@@ -208,45 +208,11 @@ impl Blocks {
                         if row < height && column < width {
                             let place = ((sample * height + row) * width + column) * channels + channel;
                             // SAFETY: the caller's guarantee, and every pixel is of one tile.
-                            unsafe { image.store(place, bias + lanes) };
+                            unsafe { (bias + lanes).write(image, place) };
                         }
                     });
                 }
             });
         });
-    }
-}
-
-/// Numbers that several threads write, each its own.
-pub(super) struct Shared<'a> {
-    start: *mut f32,
-    length: usize,
-    borrowed: PhantomData<&'a mut [f32]>,
-}
-
-// SAFETY: what is written through the pointer, by `store` or through `at`, is so under a guarantee that no two threads touch
-// the same number.
-unsafe impl Sync for Shared<'_> {}
-
-impl<'a> Shared<'a> {
-    pub(super) fn new(numbers: &'a mut [f32]) -> Self {
-        Shared { start: numbers.as_mut_ptr(), length: numbers.len(), borrowed: PhantomData }
-    }
-
-    /// Where so many numbers from this place stand; they are there.
-    pub(super) fn at(&self, place: usize, count: usize) -> *mut f32 {
-        assert!(place + count <= self.length, "numbers {place}..{} of {}", place + count, self.length);
-        self.start.wrapping_add(place)
-    }
-
-    /// Writes sixteen numbers.
-    ///
-    /// # Safety
-    /// Nobody else reads or writes them meanwhile.
-    #[inline(always)]
-    pub(super) unsafe fn store(&self, place: usize, lanes: Lanes) {
-        let start = self.at(place, LANES);
-        // SAFETY: `at` has shown that they are there; the caller guarantees that they are this thread's alone.
-        lanes.store(unsafe { std::slice::from_raw_parts_mut(start, LANES) });
     }
 }

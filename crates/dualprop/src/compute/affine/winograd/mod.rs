@@ -14,11 +14,11 @@ mod blocks;
 mod transform;
 
 use crate::compute::gemm::kernel::{Base, COLUMNS, Left, Operands, ROWS, tile};
-use crate::compute::gemm::{DEPTH, transpose};
+use crate::compute::gemm::{DEPTH, Shared, transpose};
 use crate::compute::pool::Team;
 
 use super::Convolution;
-use blocks::{Blocks, Shared, padded};
+use blocks::{Blocks, padded};
 use transform::{LANES, Lanes, POINTS, inverse_kernel, transform_kernel};
 
 /// Whether the transforms are used: the table of algorithms. Small images would be mostly border; channels must fill whole
@@ -83,7 +83,7 @@ fn transform_weights(team: &Team, c: Convolution, (kernel, turned): (&[f32], boo
                 let load = |i: usize, j: usize| Lanes::load(&taken[((3 * i + j) * LANES + row) * COLUMNS + half..]);
                 let place = (panel * c.inputs + first + row) * COLUMNS + half;
                 // SAFETY: these channels are those of no other task, and point < POINTS.
-                transform_kernel(load, |point, lanes| unsafe { weights.store(point * plane + place, lanes) });
+                transform_kernel(load, |point, lanes| unsafe { lanes.write(&weights, point * plane + place) });
             }
         });
     });
@@ -153,7 +153,7 @@ pub(super) fn weight_product(
                 let place = row * c.outputs + column;
                 let load = |point: usize| Lanes::load(&sums[point * plane + place..]);
                 // SAFETY: these channels are those of no other task, and 3i + j < 9.
-                inverse_kernel(load, |i, j, lanes| unsafe { kernel.store((3 * i + j) * plane + place, scale * lanes) });
+                inverse_kernel(load, |i, j, lanes| unsafe { (scale * lanes).write(&kernel, (3 * i + j) * plane + place) });
             }
         });
     });

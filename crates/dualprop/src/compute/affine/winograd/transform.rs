@@ -12,6 +12,8 @@
 use std::array::from_fn;
 use std::ops::{Add, Mul, Sub};
 
+use crate::compute::gemm::Shared;
+
 /// Channels that a transform handles at a time.
 pub(super) const LANES: usize = 16;
 
@@ -38,9 +40,12 @@ impl Lanes {
         Lanes(lanes)
     }
 
+    /// # Safety
+    /// Nobody else reads or writes these sixteen numbers meanwhile.
     #[inline(always)]
-    pub(super) fn store(self, numbers: &mut [f32]) {
-        numbers[..LANES].copy_from_slice(&self.0);
+    pub(super) unsafe fn write(self, numbers: &Shared, place: usize) {
+        // SAFETY: `at` has shown that they are there; the caller guarantees that they are this thread's alone.
+        unsafe { numbers.at(place, LANES).cast::<[f32; LANES]>().write_unaligned(self.0) };
     }
 }
 
