@@ -60,17 +60,19 @@ pub(super) fn forward<T: Real>(team: &Team, pooling: Pooling, input: &[T], outpu
         let windows = output.chunks_exact_mut(pooling.channels).zip(routing.chunks_exact_mut(pooling.channels));
         team.compiled(|| {
             for (column, (best, winner)) in windows.enumerate() {
-                let [first, others @ ..] = pooling.window(column).map(|start| &rows[start..start + pooling.channels]);
-                best.copy_from_slice(first);
-                winner.fill(0);
-                for (place, numbers) in (1..).zip(others) {
-                    for ((best, winner), &x) in best.iter_mut().zip(winner.iter_mut()).zip(numbers) {
-                        // A number that is none wins, and stays, so that it cannot be overlooked. No branch, so that many numbers
-                        // are compared at once.
-                        let wins = (x > *best || x.is_nan()) & !best.is_nan();
-                        *best = if wins { x } else { *best };
-                        *winner = if wins { place } else { *winner };
+                let pixels = pooling.window(column).map(|start| &rows[start..start + pooling.channels]);
+                for channel in 0..pooling.channels {
+                    let [mut largest, others @ ..] = pixels.map(|numbers| numbers[channel]);
+                    let mut place = 0u32;
+                    for (other, x) in (1..).zip(others) {
+                        // A number that is none wins, and stays, so that it cannot be overlooked. There is no branch, so that
+                        // many channels are compared at once.
+                        let wins = (x > largest) | (x.is_nan() & !largest.is_nan());
+                        largest = if wins { x } else { largest };
+                        place = if wins { other } else { place };
                     }
+                    best[channel] = largest;
+                    winner[channel] = place as u8;
                 }
             }
         });
