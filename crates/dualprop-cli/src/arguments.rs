@@ -77,7 +77,7 @@ pub(crate) struct TrainArguments {
     pub(crate) recipe: Option<String>,
     /// Go on with the run in this folder, to the same bits as if it had never been interrupted
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "recipe", "set", "name", "force", "from", "limit_train", "dry_run", "print_recipe", "runs_dir",
+        "recipe", "set", "name", "force", "from", "limit_train", "dry_run", "print_recipe", "runs_dir", "exact_conv",
     ])]
     pub(crate) resume: Option<PathBuf>,
     #[command(flatten)]
@@ -125,6 +125,9 @@ pub(crate) struct TrainOptions {
     /// Threads, 0 for one per core; never changes a result
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Compute convolutions term by term, without transforms that round otherwise; slower
+    #[arg(long)]
+    pub(crate) exact_conv: bool,
     /// Print the result and warnings only
     #[arg(long, short)]
     pub(crate) quiet: bool,

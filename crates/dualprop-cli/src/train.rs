@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     let outcome = training::run(&recipe, &folders, &destination, &mut |event| listener.hear(event))?;
     // What was overridden stands in the run directory.
     let run = listener.run_directory(&recipe);
-    let changed = !options.set.is_empty() || options.limit_train.is_some() || options.from.is_some();
+    let changed = !options.set.is_empty() || options.limit_train.is_some() || options.from.is_some() || options.exact_conv;
     let again = if changed { run.join("recipe.toml") } else { name.into() };
     report(outcome, &run, &quoted(&again), options)
 }
@@ -97,6 +97,9 @@ fn load(recipe: &str, options: &TrainOptions) -> Result<Recipe> {
     let mut overrides = options.set.clone();
     if let Some(threads) = options.threads {
         overrides.push(format!("training.threads={threads}"));
+    }
+    if options.exact_conv {
+        overrides.push("training.exact_conv=true".into());
     }
     if let Some(samples) = options.limit_train {
         overrides.push(format!("data.limit_train={samples}"));

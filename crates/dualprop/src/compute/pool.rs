@@ -19,6 +19,7 @@ const MOST_THREADS: usize = 1024;
 #[derive(Clone)]
 pub struct Pool {
     isa: Isa,
+    exact: bool,
     threads: usize,
     pool: Option<Arc<ThreadPool>>,
 }
@@ -49,11 +50,17 @@ impl Pool {
             n => n,
         };
         if threads == 1 {
-            return Ok(Pool { isa, threads, pool: None });
+            return Ok(Pool { isa, exact: false, threads, pool: None });
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("dualprop-{i}")).build();
         let pool = pool.map_err(|error| Error::Threads { threads, problem: error.to_string() })?;
-        Ok(Pool { isa, threads, pool: Some(Arc::new(pool)) })
+        Ok(Pool { isa, exact: false, threads, pool: Some(Arc::new(pool)) })
+    }
+
+    /// The same threads, which compute convolutions of f32 term by term if `exact`, without transforms that round otherwise.
+    #[must_use]
+    pub fn with_exact_convolutions(self, exact: bool) -> Self {
+        Pool { exact, ..self }
     }
 
     /// What the products of f32 are made of.
@@ -74,14 +81,14 @@ impl Pool {
 
     /// Runs `work` on the calling thread.
     pub(super) fn alone<R>(work: impl FnOnce(&Team) -> R) -> R {
-        work(&Team { isa: Isa::fastest(), parallel: false })
+        work(&Team { isa: Isa::fastest(), exact: false, parallel: false })
     }
 
     /// Runs `work` inside the pool: entering it costs as much as a small operation, so it is done once for many.
     pub(super) fn enter<R: Send>(&self, work: impl FnOnce(&Team) -> R + Send) -> R {
         match &self.pool {
-            None => work(&Team { isa: self.isa, parallel: false }),
-            Some(pool) => pool.install(|| work(&Team { isa: self.isa, parallel: true })),
+            None => work(&Team { isa: self.isa, exact: self.exact, parallel: false }),
+            Some(pool) => pool.install(|| work(&Team { isa: self.isa, exact: self.exact, parallel: true })),
         }
     }
 }
@@ -89,6 +96,7 @@ impl Pool {
 /// The threads of an entered pool. Every loop is cut into the same pieces whatever their number, so that results are too.
 pub(super) struct Team {
     isa: Isa,
+    exact: bool,
     parallel: bool,
 }
 
@@ -98,9 +106,14 @@ impl Team {
         self.isa
     }
 
+    /// Whether convolutions are computed term by term.
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
     /// The calling thread alone, with the same instructions.
     pub(super) fn alone(&self) -> Team {
-        Team { isa: self.isa, parallel: false }
+        Team { parallel: false, ..*self }
     }
 
     /// Runs `work` compiled for the team's instructions; they change no bit, for nothing is contracted or reordered.

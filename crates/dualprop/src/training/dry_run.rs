@@ -4,7 +4,6 @@ use std::fs;
 use std::ops::ControlFlow;
 
 use crate::base::{Error, Result};
-use crate::compute::Pool;
 use crate::data::Folders;
 
 use super::{Destination, Evaluation, Recipe, RecipeParams, RunDirectory, Trainer};
@@ -29,7 +28,7 @@ pub fn dry_run(recipe: &Recipe, folders: &Folders) -> Result<DryRun> {
     let mut params: RecipeParams = recipe.params().clone();
     params.training.alignment_every = params.training.alignment_every.min(1);
     let measured = params.clone().check()?;
-    let pool = Pool::new(params.training.threads)?;
+    let pool = recipe.pool()?;
     let mut trainer = Trainer::new(&measured, folders, params.seeds[0], &pool).map_err(|error| recipe.locate(error))?;
     let root = std::env::temp_dir().join(format!("dualprop-dry-run-{}", std::process::id()));
     let directory = RunDirectory::create(&Destination::below(&root), &params, pool.threads())?;

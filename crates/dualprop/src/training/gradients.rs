@@ -2,7 +2,7 @@
 
 use crate::analysis::{Alignment, FiniteDifferences, align, finite_differences};
 use crate::base::{Error, Result};
-use crate::compute::{Pool, Tensor};
+use crate::compute::Tensor;
 use crate::data::{Batch, Folders};
 use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule};
 use crate::network::{Model, Parameters};
@@ -52,7 +52,7 @@ pub fn check_gradients(
         return Err(Error::setting("samples", samples, problem));
     }
     let mut batch = Batch::new();
-    let pool = Pool::new(params.training.threads)?;
+    let pool = recipe.pool()?;
     batch.fill(&data.dataset, &data.normalizer, &data.split.train[..samples], &pool);
     let [x, y] = [&batch.x, &batch.targets].map(|values| values.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
     let inference = recipe.inference(seed);

@@ -79,6 +79,7 @@ pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> R
         return Err(Error::malformed(run, "it is neither a model file nor a run directory with a recipe.toml"));
     }
     let recipe = Recipe::load_file(&recipe, &[])?;
+    let pool = &pool.clone().with_exact_convolutions(recipe.params().training.exact_conv);
     let seeds = &recipe.params().seeds;
     let of_seed = |&seed: &u64| {
         let folder = if seeds.len() > 1 { run.join(format!("seed-{seed}")) } else { run.into() };

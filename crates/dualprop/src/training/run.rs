@@ -16,7 +16,7 @@ use super::{Destination, Event, Listener, Outcome, Recipe, RunDirectory, SeedRes
 /// # Errors
 /// As [`Trainer::new`], before any folder is made; then as [`RunDirectory::create`] and [`Trainer::run`].
 pub fn run(recipe: &Recipe, folders: &Folders, destination: &Destination, listen: &mut Listener) -> Result<Outcome<Summary>> {
-    let pool = Pool::new(recipe.params().training.threads)?;
+    let pool = recipe.pool()?;
     // What cannot be trained leaves no folder.
     let trainer = new(recipe, folders, recipe.params().seeds[0], &pool, true)?;
     check_start(recipe, destination)?;
@@ -57,7 +57,7 @@ pub fn resume(path: &Path, folders: &Folders, threads: Option<usize>, listen: &m
     if let Some(summary) = directory.summary()? {
         return Ok(Outcome::Finished(summary));
     }
-    let pool = Pool::new(recipe.params().training.threads)?;
+    let pool = recipe.pool()?;
     train_seeds(&recipe, folders, directory, &pool, None, listen)
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod digest;
 mod leaks;
 mod resume;
 mod semantics;

@@ -84,19 +84,21 @@ pub(super) fn forward<T: Real>(
 ) {
     let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
     if let (Some(kernel), Some(input), Some(output), Some(workspace)) = single {
-        let convolve = if winograd::suits(c) { winograd::convolve } else { direct::convolve };
+        let convolve = if is_transformed(team, c) { winograd::convolve } else { direct::convolve };
         return convolve(team, c, (kernel, false), T::as_f32(bias.data()), (input, output), workspace);
     }
     convolve(team, c, kernel.data(), Some(bias.data()), input, output);
 }
 
+/// Whether a convolution of f32 goes by way of transforms.
+fn is_transformed(team: &Team, c: Convolution) -> bool {
+    winograd::suits(c) && !team.is_exact()
+}
+
 /// How many numbers any of the three products needs to work with.
 pub(super) fn workspace(c: Convolution, samples: usize, threads: usize) -> usize {
-    if !winograd::suits(c) {
-        return direct::workspace(c);
-    }
-    let both = [c, c.reversed()].map(|c| winograd::workspace(c, samples, threads));
-    both[0].max(both[1])
+    let transformed = |c| if winograd::suits(c) { winograd::workspace(c, samples, threads) } else { 0 };
+    direct::workspace(c).max(transformed(c)).max(transformed(c.reversed()))
 }
 
 /// output = Wᵀ input
@@ -110,7 +112,7 @@ pub(super) fn adjoint<T: Real>(
 ) {
     let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
     if let (Some(kernel), Some(input), Some(output), Some(workspace)) = single {
-        let convolve = if winograd::suits(c) { winograd::convolve } else { direct::convolve };
+        let convolve = if is_transformed(team, c) { winograd::convolve } else { direct::convolve };
         return convolve(team, c.reversed(), (kernel, true), None, (input, output), workspace);
     }
     convolve(team, c.reversed(), &turned(c, kernel.data()), None, input, output);
@@ -164,7 +166,7 @@ pub(super) fn weight_product<T: Real>(
     let taps = c.size * c.size;
     let single = (T::as_f32(mean), T::as_f32(difference), T::as_f32_mut(kernel.data_mut()), T::as_f32_mut(workspace));
     if let (Some(mean), Some(difference), Some(kernel), Some(workspace)) = single {
-        let weight_product = if winograd::suits(c) { winograd::weight_product } else { direct::weight_product };
+        let weight_product = if is_transformed(team, c) { winograd::weight_product } else { direct::weight_product };
         weight_product(team, c, (mean, difference), scale.to_f64() as f32, kernel, workspace);
     } else if c.patch() * c.outputs <= SMALL_KERNEL {
         in_parts(team, pixels, kernel.data_mut(), |range, part| {

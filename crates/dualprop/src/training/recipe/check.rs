@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::base::{Error, Named, Result};
-use crate::compute::Activation;
 use crate::compute::spectral::Power;
+use crate::compute::{Activation, Pool};
 use crate::data::Shuffle;
 use crate::data::source::as_path;
 use crate::inference::{Damping, Inference, Start};
@@ -254,6 +254,14 @@ impl Recipe {
     /// The step from which on SGD has another momentum, and that momentum.
     pub(in crate::training) fn momentum_change(&self, steps_per_epoch: u64) -> Option<(u64, f64)> {
         self.params.momentum_change(steps_per_epoch)
+    }
+
+    /// The threads that the recipe asks for, and how they convolve.
+    ///
+    /// # Errors
+    /// As [`Pool::new`].
+    pub(in crate::training) fn pool(&self) -> Result<Pool> {
+        Ok(Pool::new(self.params.training.threads)?.with_exact_convolutions(self.params.training.exact_conv))
     }
 
     /// What `[data]` asks for.

@@ -256,6 +256,8 @@ pub struct TrainingParams {
     pub shuffle: String,
     /// Steps between two checkpoints within an epoch; 0: only at the end of each. Never changes a result.
     pub checkpoint_every: u64,
+    /// Whether convolutions are computed term by term, without transforms that round otherwise.
+    pub exact_conv: bool,
 }
 
 impl Default for TrainingParams {
@@ -267,6 +269,7 @@ impl Default for TrainingParams {
             alignment_every: 100,
             shuffle: "samples".into(),
             checkpoint_every: 0,
+            exact_conv: false,
         }
     }
 }

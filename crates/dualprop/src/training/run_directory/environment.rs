@@ -4,6 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::compute::Isa;
+
 /// What a run runs on: it explains differences in speed, and none in results.
 #[derive(Debug, Serialize)]
 pub(super) struct Environment {
@@ -26,12 +28,15 @@ pub(super) struct Environment {
 
 #[derive(Debug, Serialize)]
 struct Algorithms {
+    /// The instructions of the products of f32; they change no bit.
     products: &'static str,
+    /// Of f32.
+    convolutions: &'static str,
 }
 
 impl Environment {
     /// This machine, now.
-    pub(super) fn present(threads: usize) -> Self {
+    pub(super) fn present(threads: usize, exact_conv: bool) -> Self {
         let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
         Environment {
             version: env!("CARGO_PKG_VERSION"),
@@ -41,7 +46,10 @@ impl Environment {
             cpu: cpu(),
             instructions: instructions(),
             system,
-            algorithms: Algorithms { products: "gemm" },
+            algorithms: Algorithms {
+                products: Isa::present().map_or("portable", Isa::name),
+                convolutions: if exact_conv { "direct" } else { "winograd 4x4 3x3, direct" },
+            },
             started: SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()),
         }
     }

@@ -111,7 +111,10 @@ impl RunDirectory {
     /// Writes what the run is and what it runs on.
     fn explain(&self, params: &RecipeParams, threads: usize) -> Result<()> {
         let path = self.path.join(ENVIRONMENT);
-        file::write_atomic(&path, (json(&path, &environment::Environment::present(threads))? + "\n").as_bytes())?;
+        file::write_atomic(
+            &path,
+            (json(&path, &environment::Environment::present(threads, params.training.exact_conv))? + "\n").as_bytes(),
+        )?;
         file::write_atomic(&self.path.join(RECIPE), params.to_toml()?.as_bytes())
     }
 
