@@ -67,7 +67,7 @@ fn affine(bencher: Bencher, map: Map, operation: &str) {
 }
 
 #[divan::bench(args = OPERATIONS.iter().flat_map(|op| CONVOLUTIONS.map(|c| (*op, c))).map(|(op, (s, i, o))| format!("{op} {s}x{s} {i} {o}")), max_time = 1)]
-fn convolution(bencher: Bencher, arguments: &String) {
+fn convolution(bencher: Bencher, arguments: &str) {
     let words: Vec<&str> = arguments.split(' ').collect();
     let number = |text: &str| text.parse::<usize>().expect("a number");
     let side = number(words[1].split('x').next().unwrap_or(""));
@@ -75,7 +75,7 @@ fn convolution(bencher: Bencher, arguments: &String) {
 }
 
 #[divan::bench(args = OPERATIONS.iter().flat_map(|op| DENSE.map(|d| (*op, d))).map(|(op, (i, o))| format!("{op} {i} {o}")), max_time = 1)]
-fn dense(bencher: Bencher, arguments: &String) {
+fn dense(bencher: Bencher, arguments: &str) {
     let words: Vec<&str> = arguments.split(' ').collect();
     let number = |text: &str| text.parse::<usize>().expect("a number");
     affine(bencher, Map::Dense { inputs: number(words[1]), outputs: number(words[2]) }, words[0]);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bench;
 mod data;
 mod help;
 mod models;
@@ -22,7 +23,13 @@ fn dualprop(folder: &Path, arguments: &[&str]) -> Output {
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dualprop"));
     // Set by `cargo test`; it would change the suggested commands.
-    command.env_remove("CARGO").env_remove("DUALPROP_DATA").env("XDG_CACHE_HOME", folder).current_dir(folder).args(arguments);
+    command
+        .env_remove("CARGO")
+        .env_remove("DUALPROP_DATA")
+        .env_remove("DUALPROP_ISA")
+        .env("XDG_CACHE_HOME", folder)
+        .current_dir(folder)
+        .args(arguments);
     command
 }
 

@@ -225,4 +225,28 @@ mod tests {
             }
         }
     }
+
+    /// Term by term, to what sums of single precision are: also where the transforms would be used otherwise.
+    #[test]
+    fn exact_convolutions_use_no_transforms() {
+        for (height, width, inputs, outputs, size, samples) in
+            [(8, 8, 64, 32, 3, 4), (2, 2, 64, 96, 3, 30), (5, 6, 3, 40, 5, 3), (4, 3, 20, 33, 7, 14), (6, 6, 130, 128, 3, 2)]
+        {
+            let map = Map::Convolution(Convolution { height, width, inputs, outputs, size });
+            let problem = Problem::new(map, samples, 4);
+            let pool = |threads| Pool::new(threads).unwrap().with_exact_convolutions(true);
+            let single = problem.results_on::<f32>(&pool(1));
+            for (exact, single) in problem.results::<f64>(2).iter().zip(&single) {
+                let largest = exact.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+                for (x, y) in exact.iter().zip(single) {
+                    assert!((x - f64::from(*y)).abs() < 2e-6 * largest, "{map:?}: {x} {y}");
+                }
+            }
+            assert!(single == problem.results_on::<f32>(&pool(3)), "{map:?}");
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                let pool = Pool::with_isa(2, isa).unwrap().with_exact_convolutions(true);
+                assert!(single == problem.results_on::<f32>(&pool), "{map:?} by {isa:?}");
+            }
+        }
+    }
 }

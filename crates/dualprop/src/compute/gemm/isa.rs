@@ -2,7 +2,7 @@
 
 use crate::base::{Error, Result};
 
-/// A set of instructions that the kernels are written for. Every one gives the same bits; see [`super`].
+/// A set of instructions that the kernels are written for. Every one gives the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
     /// AVX-512F: 32 registers of 16 numbers.

@@ -139,14 +139,26 @@ mod avx512 {
         // SAFETY: the caller's guarantee.
         unsafe {
             match o.left_layout {
+                Left::Columns(stride) if stride == o.rows => with_rows!(o.rows, packed, &o),
                 Left::Columns(stride) => with_rows!(o.rows, columns, &o, stride),
                 Left::Rows(stride) => with_rows!(o.rows, rows, &o, stride),
             }
         }
     }
 
+    /// [`columns`] with a stride that is known, which is faster.
+    ///
     /// # Safety
     /// As [`super::tile`], and `o.rows` is H.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn packed<const H: usize>(o: &Operands) {
+        // SAFETY: the caller's guarantee.
+        unsafe { columns::<H>(o, H) }
+    }
+
+    /// # Safety
+    /// As [`super::tile`], and `o.rows` is H.
+    #[inline]
     #[target_feature(enable = "avx512f")]
     unsafe fn columns<const H: usize>(o: &Operands, stride: usize) {
         // SAFETY: every address is within the extents that the caller guarantees: k < depth, r < rows, 32 columns.

@@ -138,6 +138,8 @@ unsafe fn panel(
         for row in rows.clone().step_by(ROWS) {
             let count = ROWS.min(rows.end - row);
             let left = packed[row * depth + k * count..][..count * length].as_ptr();
+            // A share of the next block, so that it has arrived when its turn comes.
+            pack::fetch_ahead(right, (k + DEPTH, first), (row - rows.start) / ROWS, rows.len().div_ceil(ROWS));
             let stride = right.columns;
             let place = target.at(row * stride + first, (count - 1) * stride + columns);
             let whole = columns == COLUMNS;

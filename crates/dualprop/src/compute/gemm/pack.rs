@@ -1,7 +1,7 @@
 //! Operands in the order in which the micro-kernel reads them.
 
-use super::Matrix;
 use super::kernel::COLUMNS;
+use super::{DEPTH, Matrix};
 
 /// packed[k][r] = left[first + r][k] for the rows of a tile and all k.
 pub(super) fn left(matrix: Matrix<f32>, first: usize, rows: usize, packed: &mut [f32]) {
@@ -34,6 +34,39 @@ pub(super) fn right(matrix: Matrix<f32>, k: usize, first: usize, packed: &mut [f
         transpose(columns, column, packed, COLUMNS);
     }
 }
+
+/// Asks for one of `shares` of the block that [`right`] would pack from this place, or beyond the last k from the first k of
+/// the next columns. Only a hint: it changes no number.
+pub(super) fn fetch_ahead(matrix: Matrix<f32>, (k, first): (usize, usize), share: usize, shares: usize) {
+    let (k, first) = if k < matrix.rows { (k, first) } else { (0, first + COLUMNS) };
+    if first >= matrix.columns {
+        return;
+    }
+    let (depth, columns) = (DEPTH.min(matrix.rows - k), COLUMNS.min(matrix.columns - first));
+    // Lines of numbers that lie side by side, and how many of them there are.
+    let (lines, length) = if matrix.column_stride == 1 { (depth, columns) } else { (columns, depth) };
+    let (start, stride) = match matrix.column_stride {
+        1 => (k * matrix.row_stride + first, matrix.row_stride),
+        _ => (first * matrix.column_stride + k, matrix.column_stride),
+    };
+    for line in lines * share / shares..lines * (share + 1) / shares {
+        let line = &matrix.data[start + line * stride..][..length];
+        line.chunks(CACHE_LINE).for_each(|numbers| prefetch(&numbers[0]));
+    }
+}
+
+/// Numbers in a line of a cache.
+const CACHE_LINE: usize = 16;
+
+#[cfg(target_arch = "x86_64")]
+fn prefetch(number: &f32) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a hint reads nothing and cannot fail, and every x86-64 processor has it.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(number).cast()) };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn prefetch(_: &f32) {}
 
 /// output[k][r] = row(r)[k], the rows of the output so many numbers apart.
 pub(in crate::compute) fn transpose<'a>(rows: usize, row: impl Fn(usize) -> &'a [f32], output: &mut [f32], stride: usize) {

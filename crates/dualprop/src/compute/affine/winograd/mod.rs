@@ -24,7 +24,7 @@ use transform::{LANES, Lanes, POINTS, inverse_kernel, transform_kernel};
 /// Whether the transforms are used: the table of algorithms. Small images would be mostly border; channels must fill whole
 /// vectors and tiles.
 pub(super) fn suits(c: Convolution) -> bool {
-    c.size == 3 && c.height >= 4 && c.width >= 4 && c.inputs % COLUMNS == 0 && c.outputs % COLUMNS == 0
+    c.size == 3 && c.height >= 4 && c.width >= 4 && c.inputs.is_multiple_of(COLUMNS) && c.outputs.is_multiple_of(COLUMNS)
 }
 
 /// How many numbers any of the three products needs to work with.

@@ -119,10 +119,10 @@ fn both_ways<const M: usize, const N: usize>(
     mut store: impl FnMut(usize, usize, Lanes),
 ) {
     let mut half = [[Lanes::ZERO; M]; N];
-    for column in 0..M {
+    (0..M).for_each(|column| {
         let done = transform(from_fn(|row| load(row, column)));
-        (0..N).for_each(|row| half[row][column] = done[row]);
-    }
+        half.iter_mut().zip(done).for_each(|(half, lanes)| half[column] = lanes);
+    });
     for (row, half) in half.into_iter().enumerate() {
         transform(half).into_iter().enumerate().for_each(|(column, lanes)| store(row, column, lanes));
     }
