@@ -237,7 +237,7 @@ impl Program {
     }
 
     /// Numbers that a device needs beside the buffers, for so many samples and threads.
-    pub(super) fn workspace(&self, samples: usize, threads: usize) -> usize {
+    pub fn workspace(&self, samples: usize, threads: usize) -> usize {
         let maps = self.ops.iter().filter_map(|op| match *op {
             Op::Affine { map, .. } | Op::Adjoint { map, .. } | Op::WeightProduct { map, .. } => Some(map),
             _ => None,
