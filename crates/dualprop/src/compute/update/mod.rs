@@ -36,7 +36,11 @@ pub fn in_pieces<'a, T: Real, const N: usize>(
             pieces.push((first, piece));
         }
     }
-    pool.enter(|team| team.each(&mut pieces, |(changed, gradient)| work(changed.each_mut().map(|array| &mut **array), gradient)));
+    pool.enter(|team| {
+        team.each(&mut pieces, |(changed, gradient)| {
+            team.compiled(|| work(changed.each_mut().map(|array| &mut **array), gradient));
+        });
+    });
 }
 
 /// Stochastic gradient descent with momentum μ and coupled weight decay λ (which enters the momentum, as
@@ -49,6 +53,7 @@ pub fn in_pieces<'a, T: Real, const N: usize>(
 ///
 /// # Panics
 /// If the slices differ in length.
+#[inline(always)]
 pub fn sgd<T: Real>(w: &mut [T], g: &[T], m: &mut [T], learning_rate: f64, momentum: f64, weight_decay: f64) {
     assert!(g.len() == w.len() && m.len() == w.len(), "parameters, gradients and momenta must be of equal length");
     let [eta, mu, lambda] = [learning_rate, momentum, weight_decay].map(T::from_f64);
@@ -83,6 +88,7 @@ pub struct AdamConstants {
 ///
 /// # Panics
 /// If the slices differ in length, or `step` is 0, at which the correction would divide by zero.
+#[inline(always)]
 pub fn adam<T: Real>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], learning_rate: f64, step: u64, constants: AdamConstants) {
     assert!(g.len() == w.len() && m.len() == w.len() && v.len() == w.len(), "all slices must be of equal length");
     assert!(step > 0, "the steps of Adam are counted from 1");
