@@ -6,25 +6,18 @@ use crate::compute::gemm::{Matrix, matmul};
 use crate::compute::pool::Team;
 
 /// output = input · kernel + bias
-pub(super) fn forward<T: Real>(
-    team: &Team,
-    kernel: &Tensor<T>,
-    bias: &Tensor<T>,
-    input: &[T],
-    output: &mut [T],
-    workspace: &mut [T],
-) {
+pub(super) fn forward<T: Real>(team: &Team, kernel: &Tensor<T>, bias: &Tensor<T>, input: &[T], output: &mut [T]) {
     let (inputs, outputs) = extents(kernel);
     let input = Matrix::new(input, output.len() / outputs, inputs);
-    matmul(team, (input, Matrix::new(kernel.data(), inputs, outputs)), T::ONE, Some(bias.data()), workspace, output);
+    matmul(team, (input, Matrix::new(kernel.data(), inputs, outputs)), T::ONE, Some(bias.data()), output);
 }
 
 /// output = input · kernelᵀ
-pub(super) fn adjoint<T: Real>(team: &Team, kernel: &Tensor<T>, input: &[T], output: &mut [T], workspace: &mut [T]) {
+pub(super) fn adjoint<T: Real>(team: &Team, kernel: &Tensor<T>, input: &[T], output: &mut [T]) {
     let (inputs, outputs) = extents(kernel);
     let input = Matrix::new(input, output.len() / inputs, outputs);
     let kernel = Matrix::new(kernel.data(), inputs, outputs).transposed();
-    matmul(team, (input, kernel), T::ONE, None, workspace, output);
+    matmul(team, (input, kernel), T::ONE, None, output);
 }
 
 /// kernel = scale/n · meanᵀ · difference, bias = scale/n · Σ difference, over n samples.
@@ -33,13 +26,12 @@ pub(super) fn weight_product<T: Real>(
     (mean, difference): (&[T], &[T]),
     scale: f64,
     (kernel, bias): (&mut Tensor<T>, &mut Tensor<T>),
-    workspace: &mut [T],
 ) {
     let (inputs, outputs) = extents(kernel);
     let samples = difference.len() / outputs;
     let scale = T::from_f64(scale / samples as f64);
     let operands = (Matrix::new(mean, samples, inputs).transposed(), Matrix::new(difference, samples, outputs));
-    matmul(team, operands, scale, None, workspace, kernel.data_mut());
+    matmul(team, operands, scale, None, kernel.data_mut());
     bias.data_mut().fill(T::ZERO);
     for row in difference.chunks(outputs) {
         bias.data_mut().iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);

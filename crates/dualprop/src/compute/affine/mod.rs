@@ -24,7 +24,7 @@ use crate::compute::pool::Team;
 /// How many numbers any of the three products of a map needs to work with, for so many samples.
 pub(super) fn workspace(map: Map, samples: usize, threads: usize) -> usize {
     match map {
-        Map::Dense { inputs, outputs } => samples * inputs.max(outputs),
+        Map::Dense { .. } => 0,
         Map::Convolution(c) => convolution::workspace(c, samples, threads),
     }
 }
@@ -40,7 +40,7 @@ pub(in crate::compute) fn forward<T: Real>(
     workspace: &mut [T],
 ) {
     match map {
-        Map::Dense { .. } => dense::forward(team, kernel, bias, input, output, workspace),
+        Map::Dense { .. } => dense::forward(team, kernel, bias, input, output),
         Map::Convolution(c) => convolution::forward(team, c, kernel, bias, input, output, workspace),
     }
 }
@@ -55,7 +55,7 @@ pub(in crate::compute) fn adjoint<T: Real>(
     workspace: &mut [T],
 ) {
     match map {
-        Map::Dense { .. } => dense::adjoint(team, kernel, input, output, workspace),
+        Map::Dense { .. } => dense::adjoint(team, kernel, input, output),
         Map::Convolution(c) => convolution::adjoint(team, c, kernel, input, output, workspace),
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn weight_product<T: Real>(
     workspace: &mut [T],
 ) {
     match map {
-        Map::Dense { .. } => dense::weight_product(team, inputs, scale, (kernel, bias), workspace),
+        Map::Dense { .. } => dense::weight_product(team, inputs, scale, (kernel, bias)),
         Map::Convolution(c) => convolution::weight_product(team, c, inputs, scale, (kernel, bias), workspace),
     }
 }

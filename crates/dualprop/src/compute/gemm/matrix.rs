@@ -1,6 +1,10 @@
 //! Matrices that borrow their memory.
 
+use std::ops::Range;
+
 use crate::base::Real;
+
+use super::kernel::Left;
 
 /// A matrix in memory that it borrows: rows and columns may each have any stride.
 #[derive(Clone, Copy)]
@@ -43,6 +47,14 @@ impl<'a, T> Matrix<'a, T> {
     {
         let Matrix { data, rows, columns, row_stride, column_stride } = self;
         T::as_f32(data).map(|data| Matrix { data, rows, columns, row_stride, column_stride })
+    }
+
+    /// Where these rows and columns stand, all of them within the matrix.
+    pub(super) fn operand(self, rows: Range<usize>, columns: Range<usize>) -> (*const T, Left) {
+        let first = rows.start * self.row_stride + columns.start * self.column_stride;
+        let last = (rows.end - 1) * self.row_stride + (columns.end - 1) * self.column_stride;
+        let layout = if self.column_stride == 1 { Left::Rows(self.row_stride) } else { Left::Columns(self.column_stride) };
+        (self.data[first..=last].as_ptr(), layout)
     }
 
     /// The element of this row and column.

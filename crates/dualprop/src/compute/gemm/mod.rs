@@ -18,17 +18,18 @@ mod oracle;
 mod pack;
 mod peak;
 mod shared;
+mod transpose;
 
 pub use isa::Isa;
 pub(super) use matrix::Matrix;
 pub(super) use oracle::product;
-pub(super) use pack::transpose;
 pub use peak::fma_peak;
 pub(super) use shared::Shared;
+pub(super) use transpose::transpose;
 
 use super::pool::Team;
 use crate::base::Real;
-use kernel::{Base, COLUMNS, Left, Operands, ROWS};
+use kernel::{Base, COLUMNS, Operands, ROWS};
 
 /// Terms of a block of the sums. With [`COLUMNS`] a block of the right operand is as large as a first-level cache.
 pub(super) const DEPTH: usize = 256;
@@ -47,33 +48,23 @@ struct Block([f32; DEPTH * COLUMNS]);
 #[repr(align(64))]
 struct Tile([f32; ROWS * COLUMNS]);
 
-/// output = scale · left · right, plus `bias` in every row; the output is row-major. The workspace has as many numbers as
-/// `left`.
+/// output = scale · left · right, plus `bias` in every row; the output is row-major.
 pub(super) fn matmul<T: Real>(
     team: &Team,
     (left, right): (Matrix<T>, Matrix<T>),
     scale: T,
     bias: Option<&[T]>,
-    workspace: &mut [T],
     output: &mut [T],
 ) {
-    let single = (left.as_f32(), right.as_f32(), T::as_f32_mut(workspace), T::as_f32_mut(output));
-    if let (Some(left), Some(right), Some(workspace), Some(output)) = single {
+    if let (Some(left), Some(right), Some(output)) = (left.as_f32(), right.as_f32(), T::as_f32_mut(output)) {
         let bias = bias.and_then(T::as_f32);
-        multiply(team, (left, right), scale.to_f64() as f32, bias, workspace, output);
+        multiply(team, (left, right), scale.to_f64() as f32, bias, output);
     } else {
         oracle::matmul(team, (left, right), scale, bias, output);
     }
 }
 
-fn multiply(
-    team: &Team,
-    (left, right): (Matrix<f32>, Matrix<f32>),
-    scale: f32,
-    bias: Option<&[f32]>,
-    workspace: &mut [f32],
-    output: &mut [f32],
-) {
+fn multiply(team: &Team, (left, right): (Matrix<f32>, Matrix<f32>), scale: f32, bias: Option<&[f32]>, output: &mut [f32]) {
     let (rows, depth, columns) = (left.rows, left.columns, right.columns);
     assert_eq!(depth, right.rows, "inner extents of a product");
     assert_eq!(output.len(), rows * columns, "output of a product");
@@ -84,9 +75,7 @@ fn multiply(
             None => row.fill(0.0),
         });
     }
-    let packed = &mut workspace[..rows * depth];
-    team.pieces(packed, ROWS * depth, |start, piece| pack::left(left, start / depth, piece.len() / depth, piece));
-    let (packed, panels) = (&*packed, columns.div_ceil(COLUMNS));
+    let panels = columns.div_ceil(COLUMNS);
     let tiles = rows.div_ceil(ROWS);
     let groups = FEW_TILES.div_ceil(panels.max(1)).min(tiles);
     let tiles_per_group = tiles.div_ceil(groups.max(1));
@@ -97,7 +86,7 @@ fn multiply(
         let bias = bias.map(|bias| &bias[first..]);
         // SAFETY: each task writes the columns first..first+COLUMNS (or to the edge) of the rows of its group, which are those
         // of no other task; rows and columns are within the output, whose length was checked above.
-        unsafe { panel(team.isa(), packed, right, group, first, (scale, bias), &target) };
+        unsafe { panel(team, (left, right), group, first, (scale, bias), &target) };
     });
 }
 
@@ -107,9 +96,8 @@ fn multiply(
 /// The rows and columns lie within the matrix that `target` leads to, and nobody else reads or writes them meanwhile; the
 /// team's processor has the instructions.
 unsafe fn panel(
-    isa: Isa,
-    packed: &[f32],
-    right: Matrix<f32>,
+    team: &Team,
+    (left, right): (Matrix<f32>, Matrix<f32>),
     rows: std::ops::Range<usize>,
     first: usize,
     (scale, bias): (f32, Option<&[f32]>),
@@ -137,7 +125,7 @@ unsafe fn panel(
         };
         for row in rows.clone().step_by(ROWS) {
             let count = ROWS.min(rows.end - row);
-            let left = packed[row * depth + k * count..][..count * length].as_ptr();
+            let (left, left_layout) = left.operand(row..row + count, k..k + length);
             // A share of the next block, so that it has arrived when its turn comes.
             pack::fetch_ahead(right, (k + DEPTH, first), (row - rows.start) / ROWS, rows.len().div_ceil(ROWS));
             let stride = right.columns;
@@ -148,7 +136,7 @@ unsafe fn panel(
                 rows: count,
                 depth: length,
                 left,
-                left_layout: Left::Columns(count),
+                left_layout,
                 right: operand,
                 right_stride,
                 scale,
@@ -163,7 +151,7 @@ unsafe fn panel(
                 if !whole && k > 0 {
                     copy(count, columns, (place, stride), (edge.0.as_mut_ptr(), COLUMNS));
                 }
-                kernel::tile(isa, operands);
+                kernel::tile(team.isa(), operands);
                 if !whole {
                     copy(count, columns, (edge.0.as_mut_ptr(), COLUMNS), (place, stride));
                 }
@@ -224,8 +212,7 @@ mod tests {
                     for threads in [1, 3] {
                         let mut output = vec![f32::NAN; m * n];
                         let pool = Pool::with_isa(threads, isa).unwrap();
-                        let mut space = vec![f32::NAN; m * k];
-                        pool.enter(|team| multiply(team, (left, right), 0.7, bias, &mut space, &mut output));
+                        pool.enter(|team| multiply(team, (left, right), 0.7, bias, &mut output));
                         assert!(output == expected, "{m} x {k} x {n}, {isa:?}, {threads} threads");
                     }
                 }
@@ -255,9 +242,9 @@ mod tests {
         let wide = |x: &[f32]| -> Vec<f64> { x.iter().map(|&x| f64::from(x)).collect() };
         let (wide_a, wide_b, mut exact) = (wide(&a), wide(&b), vec![0.0; m * n]);
         product(1.0, Matrix::new(&wide_a, m, k), Matrix::new(&wide_b, k, n), &mut exact);
-        let (mut space, mut output) = (vec![0.0; m * k], vec![0.0; m * n]);
+        let mut output = vec![0.0; m * n];
         let operands = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
-        Pool::alone(|team| multiply(team, operands, 1.0, None, &mut space, &mut output));
+        Pool::alone(|team| multiply(team, operands, 1.0, None, &mut output));
         for (x, exact) in output.iter().zip(exact) {
             // Sums of 1000 terms of order 1, of size √1000 = 32, in blocks of 256: a rounding of 6e-8 of up to 32 each.
             assert!((f64::from(*x) - exact).abs() < 1e-4, "{x} instead of {exact}");
