@@ -10,6 +10,7 @@ pub mod pooling;
 pub mod spectral;
 pub mod update;
 
+mod compiled;
 mod cpu;
 mod pool;
 mod program;

@@ -149,13 +149,13 @@ impl<T: Real> Optimizer<T> {
                 assert_eq!(gradients.len(), momenta.tensors().len(), "an optimiser of other parameters");
                 let (mu, lambda) = (momentum.unwrap_or(*own), *weight_decay);
                 let tensors = pairs.zip(momenta.tensors_mut()).map(|((w, g), m)| ([w, m.data_mut()], g));
-                in_pieces(pool, tensors, |[w, m], g| sgd(w, g, m, learning_rate, mu, lambda));
+                in_pieces(pool, tensors, |isa, [w, m], g| sgd(isa, w, g, m, learning_rate, mu, lambda));
             }
             State::Adam { constants, first, second } => {
                 assert_eq!(gradients.len(), first.tensors().len(), "an optimiser of other parameters");
                 let moments = first.tensors_mut().iter_mut().zip(second.tensors_mut());
                 let tensors = pairs.zip(moments).map(|((w, g), (m, v))| ([w, m.data_mut(), v.data_mut()], g));
-                in_pieces(pool, tensors, |[w, m, v], g| adam(w, g, m, v, learning_rate, steps, *constants));
+                in_pieces(pool, tensors, |isa, [w, m, v], g| adam(isa, w, g, m, v, learning_rate, steps, *constants));
             }
         }
     }

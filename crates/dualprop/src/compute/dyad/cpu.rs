@@ -3,24 +3,20 @@
 use crate::base::Real;
 use crate::compute::Activation;
 use crate::compute::activation::with_activation;
+use crate::compute::compiled::compiled;
 use crate::compute::pool::{ELEMENTS, Team};
 
 use super::{DyadWeights, Weights};
 
 /// mean = f(a)
 pub(crate) fn activate<T: Real>(team: &Team, activation: Activation, a: &[T], mean: &mut [T]) {
-    team.pieces(mean, ELEMENTS, |start, mean| {
-        with_activation!(activation, f => mean.iter_mut().zip(&a[start..]).for_each(|(mean, &a)| *mean = f.value(a)));
-    });
+    team.pieces(mean, ELEMENTS, |start, mean| activate_piece(team.isa(), activation, &a[start..], mean));
 }
 
 /// plus = s̄ + weight · Δ, weight being 1 − α.
 pub(crate) fn plus<T: Real>(team: &Team, weight: f64, mean: &[T], difference: &[T], plus: &mut [T]) {
     let weight = T::from_f64(weight);
-    team.pieces(plus, ELEMENTS, |start, plus| {
-        let messages = mean[start..].iter().zip(&difference[start..]);
-        plus.iter_mut().zip(messages).for_each(|(plus, (&mean, &difference))| *plus = mean + weight * difference);
-    });
+    team.pieces(plus, ELEMENTS, |start, plus| plus_piece(team.isa(), weight, &mean[start..], &difference[start..], plus));
 }
 
 /// (s̄, Δ) of every neuron from its pre-activation and feedback, and where `damping` is given also from its old (s̄, Δ).
@@ -32,20 +28,46 @@ pub(crate) fn update<T: Real>(
     mean: &mut [T],
     difference: &mut [T],
 ) {
-    let w = Weights::new(weights);
     team.pairs(mean, difference, ELEMENTS, |start, mean, difference| {
-        let inputs = a[start..].iter().zip(&fb[start..]);
-        let neurons = mean.iter_mut().zip(difference).zip(inputs);
-        with_activation!(activation, f => match damping {
-            _ if weights.limit => neurons.for_each(|((mean, difference), (&a, &fb))| {
-                (*mean, *difference) = w.update_limit(f, a, fb);
-            }),
-            None => neurons.for_each(|((mean, difference), (&a, &fb))| {
-                (*mean, *difference) = w.update(f, a, fb);
-            }),
-            Some(damping) => neurons.for_each(|((mean, difference), (&a, &fb))| {
-                (*mean, *difference) = w.update_damped(f, a, fb, damping, (*mean, *difference));
-            }),
-        });
+        update_piece(team.isa(), activation, weights, damping, &a[start..], &fb[start..], mean, difference);
     });
+}
+
+compiled! {
+    fn activate_piece<T: Real>(activation: Activation, a: &[T], mean: &mut [T]) {
+        with_activation!(activation, f => for (mean, &a) in mean.iter_mut().zip(a) {
+            *mean = f.value(a);
+        });
+    }
+
+    fn plus_piece<T: Real>(weight: T, mean: &[T], difference: &[T], plus: &mut [T]) {
+        for (plus, (&mean, &difference)) in plus.iter_mut().zip(mean.iter().zip(difference)) {
+            *plus = mean + weight * difference;
+        }
+    }
+
+    // Loops, not `for_each`, whose closures need not be inlined.
+    fn update_piece<T: Real>(
+        activation: Activation,
+        weights: DyadWeights,
+        damping: Option<T>,
+        a: &[T],
+        fb: &[T],
+        mean: &mut [T],
+        difference: &mut [T],
+    ) {
+        let w = Weights::new(weights);
+        let neurons = mean.iter_mut().zip(difference).zip(a.iter().zip(fb));
+        with_activation!(activation, f => match damping {
+            _ if weights.limit => for ((mean, difference), (&a, &fb)) in neurons {
+                (*mean, *difference) = w.update_limit(f, a, fb);
+            },
+            None => for ((mean, difference), (&a, &fb)) in neurons {
+                (*mean, *difference) = w.update(f, a, fb);
+            },
+            Some(damping) => for ((mean, difference), (&a, &fb)) in neurons {
+                (*mean, *difference) = w.update_damped(f, a, fb, damping, (*mean, *difference));
+            },
+        });
+    }
 }

@@ -9,7 +9,8 @@
 //! s̄  = f(a) + α u⁺ + (1−α) u⁻
 //! ```
 //!
-//! The increments are formed without cancellation ([`Activation::increment`]), so that small β stays exact in f32.
+//! The increments are formed without cancellation ([`Activation::increment`]), so that small β stays exact in f32. A
+//! difference that is subnormal is 0 ([`Real::or_zero`]).
 //! With damping (a proximal term L/2 ‖s − s_old‖² on each compartment) the compartments are
 //! s^± = f((a + L s^±_old ± w^± fb)/(1+L)), which is the same update around the base point b = (a + L s̄)/(1+L) with the
 //! steps h⁺ = (L(1−α)Δ + w⁺ fb)/(1+L) and h⁻ = −(LαΔ + w⁻ fb)/(1+L).
@@ -65,7 +66,7 @@ impl<T: Real> Weights<T> {
         let f = activation.value(b);
         let u_plus = activation.increment(b, f, h_plus);
         let u_minus = activation.increment(b, f, h_minus);
-        (f + (self.alpha * u_plus + self.one_minus_alpha * u_minus), u_plus - u_minus)
+        (f + (self.alpha * u_plus + self.one_minus_alpha * u_minus), (u_plus - u_minus).or_zero())
     }
 
     /// (s̄, Δ) of the undamped update.
@@ -87,7 +88,7 @@ impl<T: Real> Weights<T> {
     /// (s̄, Δ) in the limit of small feedback.
     #[inline(always)]
     pub(super) fn update_limit(&self, activation: Activation, a: T, fb: T) -> (T, T) {
-        (activation.value(a), (self.w_plus + self.w_minus) * (activation.derivative(a) * fb))
+        (activation.value(a), ((self.w_plus + self.w_minus) * (activation.derivative(a) * fb)).or_zero())
     }
 }
 

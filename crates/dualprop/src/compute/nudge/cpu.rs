@@ -2,7 +2,8 @@
 
 use crate::base::Real;
 use crate::compute::Loss;
-use crate::compute::pool::Team;
+use crate::compute::compiled::compiled;
+use crate::compute::pool::{ELEMENTS, Team};
 
 use super::{NudgeWeights, Room};
 
@@ -12,13 +13,19 @@ const ROWS: usize = 32;
 /// s̄ = a + shift·g and Δ = −βg, element by element.
 pub(crate) fn linearised<T: Real>(team: &Team, weights: NudgeWeights, a: &[T], g: &[T], mean: &mut [T], difference: &mut [T]) {
     let (shift, beta) = (T::from_f64(weights.shift()), T::from_f64(weights.beta));
-    team.pairs(mean, difference, super::super::pool::ELEMENTS, |start, mean, difference| {
-        let inputs = a[start..].iter().zip(&g[start..]);
-        for ((mean, difference), (&a, &g)) in mean.iter_mut().zip(difference).zip(inputs) {
-            *mean = a + shift * g;
-            *difference = -(beta * g);
-        }
+    team.pairs(mean, difference, ELEMENTS, |start, mean, difference| {
+        linearised_piece(team.isa(), (shift, beta), &a[start..], &g[start..], mean, difference);
     });
+}
+
+compiled! {
+    fn linearised_piece<T: Real>(weights: (T, T), a: &[T], g: &[T], mean: &mut [T], difference: &mut [T]) {
+        let (shift, beta) = weights;
+        for ((mean, difference), (&a, &g)) in mean.iter_mut().zip(difference).zip(a.iter().zip(g)) {
+            *mean = a + shift * g;
+            *difference = (-(beta * g)).or_zero();
+        }
+    }
 }
 
 /// The proximal nudge, sample by sample; rows of `outputs` elements.

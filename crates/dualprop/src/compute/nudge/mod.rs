@@ -53,7 +53,7 @@ impl NudgeWeights {
         for (i, (mean, difference)) in mean.iter_mut().zip(difference).enumerate() {
             let shift = self.alpha * room.plus[i] + (1.0 - self.alpha) * room.minus[i];
             *mean = a[i] + T::from_f64(shift);
-            *difference = T::from_f64(room.plus[i] - room.minus[i]);
+            *difference = T::from_f64(room.plus[i] - room.minus[i]).or_zero();
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::base::Real;
 
+use super::compiled::compiled;
 use super::pool::Team;
 
 /// The extents of the image that is pooled.
@@ -56,32 +57,13 @@ pub(super) fn forward<T: Real>(team: &Team, pooling: Pooling, input: &[T], outpu
     }
     team.pairs(output, routing, after, |start, output, routing| {
         let start = pooling.start(start / after);
-        let rows = &input[start..start + before];
-        let windows = output.chunks_exact_mut(pooling.channels).zip(routing.chunks_exact_mut(pooling.channels));
-        team.compiled(|| {
-            for (column, (best, winner)) in windows.enumerate() {
-                let pixels = pooling.window(column).map(|start| &rows[start..start + pooling.channels]);
-                for channel in 0..pooling.channels {
-                    let [mut largest, others @ ..] = pixels.map(|numbers| numbers[channel]);
-                    let mut place = 0u32;
-                    for (other, x) in (1..).zip(others) {
-                        // A number that is none wins, and stays, so that it cannot be overlooked. There is no branch, so that
-                        // many channels are compared at once.
-                        let wins = (x > largest) | (x.is_nan() & !largest.is_nan());
-                        largest = if wins { x } else { largest };
-                        place = if wins { other } else { place };
-                    }
-                    best[channel] = largest;
-                    winner[channel] = place as u8;
-                }
-            }
-        });
+        forward_row(team.isa(), pooling, &input[start..start + before], output, routing);
     });
 }
 
 /// output = each number of input at the place of its window's winner, zero elsewhere.
 pub(super) fn backward<T: Real>(team: &Team, pooling: Pooling, input: &[T], routing: &[u8], output: &mut [T]) {
-    let (Pooling { height, width, channels }, (before, after)) = (pooling, pooling.rows());
+    let (Pooling { height, width, .. }, (_, after)) = (pooling, pooling.rows());
     let (inputs, outputs) = (pooling.inputs(), pooling.outputs());
     team.pieces(output, inputs, |start, output| {
         if height % 2 + width % 2 > 0 || after == 0 {
@@ -91,21 +73,47 @@ pub(super) fn backward<T: Real>(team: &Team, pooling: Pooling, input: &[T], rout
             return;
         }
         let first = start / inputs * outputs;
-        let rows = input[first..first + outputs].chunks_exact(after).zip(routing[first..first + outputs].chunks_exact(after));
-        team.compiled(|| {
-            for (output, (input, routing)) in output.chunks_exact_mut(before).zip(rows) {
-                let windows = input.chunks_exact(channels).zip(routing.chunks_exact(channels));
-                for (column, (input, routing)) in windows.enumerate() {
-                    for (place, start) in (0..).zip(pooling.window(column)) {
-                        let winners = input.iter().zip(routing);
-                        for (output, (&x, &winner)) in output[start..start + channels].iter_mut().zip(winners) {
-                            *output = if winner == place { x } else { T::ZERO };
-                        }
+        let samples = first..first + outputs;
+        backward_sample(team.isa(), pooling, &input[samples.clone()], &routing[samples], output);
+    });
+}
+
+compiled! {
+    fn forward_row<T: Real>(pooling: Pooling, rows: &[T], output: &mut [T], routing: &mut [u8]) {
+        let windows = output.chunks_exact_mut(pooling.channels).zip(routing.chunks_exact_mut(pooling.channels));
+        for (column, (best, winner)) in windows.enumerate() {
+            let pixels = pooling.window(column).map(|start| &rows[start..start + pooling.channels]);
+            for channel in 0..pooling.channels {
+                let [mut largest, others @ ..] = pixels.map(|numbers| numbers[channel]);
+                let mut place = 0u32;
+                for (other, x) in (1..).zip(others) {
+                    // A number that is none wins, and stays, so that it cannot be overlooked. There is no branch, so that
+                    // many channels are compared at once.
+                    let wins = (x > largest) | (x.is_nan() & !largest.is_nan());
+                    largest = if wins { x } else { largest };
+                    place = if wins { other } else { place };
+                }
+                best[channel] = largest;
+                winner[channel] = place as u8;
+            }
+        }
+    }
+
+    fn backward_sample<T: Real>(pooling: Pooling, input: &[T], routing: &[u8], output: &mut [T]) {
+        let (channels, (before, after)) = (pooling.channels, pooling.rows());
+        let rows = input.chunks_exact(after).zip(routing.chunks_exact(after));
+        for (output, (input, routing)) in output.chunks_exact_mut(before).zip(rows) {
+            let windows = input.chunks_exact(channels).zip(routing.chunks_exact(channels));
+            for (column, (input, routing)) in windows.enumerate() {
+                for (place, start) in (0..).zip(pooling.window(column)) {
+                    let winners = input.iter().zip(routing);
+                    for (output, (&x, &winner)) in output[start..start + channels].iter_mut().zip(winners) {
+                        *output = if winner == place { x } else { T::ZERO };
                     }
                 }
             }
-        });
-    });
+        }
+    }
 }
 
 #[cfg(test)]

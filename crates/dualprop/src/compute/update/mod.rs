@@ -5,62 +5,32 @@
 
 use crate::base::Real;
 
-use super::Pool;
+use super::compiled::compiled;
+use super::{Isa, Pool};
 
 /// Elements that one thread updates at a time: fixed, so that the pieces are the same for any number of threads, and enough
 /// that handing one out costs nothing beside it.
 const PIECE: usize = 1 << 15;
 
-/// Calls `work` for pieces of tensors on the threads of the pool: N arrays that change, and the gradient, of equal lengths.
-/// An update is element-wise, so that no bit depends on how it is cut.
+/// Calls `work` for pieces of tensors on the threads of the pool, with the instructions of the pool: N arrays that change, and
+/// the gradient, of equal lengths. An update is element-wise, so that no bit depends on how it is cut.
 ///
 /// # Panics
 /// If the arrays of a tensor differ in length.
 pub fn in_pieces<'a, T: Real, const N: usize>(
     pool: &Pool,
     tensors: impl Iterator<Item = ([&'a mut [T]; N], &'a [T])>,
-    work: impl Fn([&mut [T]; N], &[T]) + Sync + Send,
+    work: impl Fn(Isa, [&mut [T]; N], &[T]) + Sync,
 ) {
-    let mut pieces: Vec<([&mut [T]; N], &[T])> = vec![];
-    for (mut changed, mut gradient) in tensors {
-        assert!(changed.iter().all(|array| array.len() == gradient.len()), "all arrays must be of equal length");
-        while !gradient.is_empty() {
-            let n = PIECE.min(gradient.len());
-            let piece;
-            (piece, gradient) = gradient.split_at(n);
-            let first = changed.each_mut().map(|array| {
-                let (first, rest) = std::mem::take(array).split_at_mut(n);
-                *array = rest;
-                first
-            });
-            pieces.push((first, piece));
-        }
-    }
     pool.enter(|team| {
-        team.each(&mut pieces, |(changed, gradient)| {
-            team.compiled(|| work(changed.each_mut().map(|array| &mut **array), gradient));
-        });
+        for (changed, gradient) in tensors {
+            assert!(changed.iter().all(|array| array.len() == gradient.len()), "all arrays must be of equal length");
+            team.together(changed, PIECE, |start, piece| {
+                let n = piece[0].len();
+                work(team.isa(), piece, &gradient[start..start + n]);
+            });
+        }
     });
-}
-
-/// Stochastic gradient descent with momentum μ and coupled weight decay λ (which enters the momentum, as
-/// `optax.add_decayed_weights` before `optax.sgd` does, and the authors' programs with it; biases decay too):
-///
-/// ```text
-/// m ← (g + λ w) + μ m
-/// w ← w − η m
-/// ```
-///
-/// # Panics
-/// If the slices differ in length.
-#[inline(always)]
-pub fn sgd<T: Real>(w: &mut [T], g: &[T], m: &mut [T], learning_rate: f64, momentum: f64, weight_decay: f64) {
-    assert!(g.len() == w.len() && m.len() == w.len(), "parameters, gradients and momenta must be of equal length");
-    let [eta, mu, lambda] = [learning_rate, momentum, weight_decay].map(T::from_f64);
-    for ((w, &g), m) in w.iter_mut().zip(g).zip(m) {
-        *m = (g + lambda * *w) + mu * *m;
-        *w -= eta * *m;
-    }
 }
 
 /// The constants of [`adam`].
@@ -76,31 +46,65 @@ pub struct AdamConstants {
     pub weight_decay: f64,
 }
 
-/// Adam with bias correction and ε outside the root, as `optax.adam` (D. Kingma and J. Ba, *Adam*, ICLR 2015, algorithm 1);
-/// `step` is t = 1, 2, …; with λ > 0 AdamW, whose weight decay stays out of the moments, as `optax.adamw` (I. Loshchilov and
-/// F. Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019, algorithm 2, with the rate η in the place of its η_t α):
-///
-/// ```text
-/// m ← β₁ m + (1 − β₁) g
-/// v ← β₂ v + (1 − β₂) g²
-/// w ← w − η ((m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε) + λ w)
-/// ```
-///
-/// # Panics
-/// If the slices differ in length, or `step` is 0, at which the correction would divide by zero.
-#[inline(always)]
-pub fn adam<T: Real>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], learning_rate: f64, step: u64, constants: AdamConstants) {
-    assert!(g.len() == w.len() && m.len() == w.len() && v.len() == w.len(), "all slices must be of equal length");
-    assert!(step > 0, "the steps of Adam are counted from 1");
-    let AdamConstants { beta1, beta2, epsilon, weight_decay } = constants;
-    let [keep1, take1, keep2, take2] = [beta1, 1.0 - beta1, beta2, 1.0 - beta2].map(T::from_f64);
-    let [correct1, correct2] = [beta1, beta2].map(|beta| T::from_f64(1.0 - libm::pow(beta, step as f64)));
-    let [eta, epsilon, lambda] = [learning_rate, epsilon, weight_decay].map(T::from_f64);
-    for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-        *m = keep1 * *m + take1 * g;
-        *v = keep2 * *v + take2 * (g * g);
-        // With λ = 0 nothing is added but ±0, which changes no bit of what follows.
-        *w -= eta * ((*m / correct1) / ((*v / correct2).sqrt() + epsilon) + lambda * *w);
+compiled! {
+    /// Stochastic gradient descent with momentum μ and coupled weight decay λ (which enters the momentum, as
+    /// `optax.add_decayed_weights` before `optax.sgd` does, and the authors' programs with it; biases decay too):
+    ///
+    /// ```text
+    /// m ← (g + λ w) + μ m
+    /// w ← w − η m
+    /// ```
+    ///
+    /// A momentum that decays has reached zero where it is no normal number any more ([`Real::or_zero`]).
+    ///
+    /// # Panics
+    /// If the slices differ in length.
+    pub fn sgd<T: Real>(w: &mut [T], g: &[T], m: &mut [T], learning_rate: f64, momentum: f64, weight_decay: f64) {
+        assert!(g.len() == w.len() && m.len() == w.len(), "parameters, gradients and momenta must be of equal length");
+        let [eta, mu, lambda] = [learning_rate, momentum, weight_decay].map(T::from_f64);
+        for ((w, &g), m) in w.iter_mut().zip(g).zip(m) {
+            *m = ((g + lambda * *w) + mu * *m).or_zero();
+            *w -= eta * *m;
+        }
+    }
+
+    /// Adam with bias correction and ε outside the root, as `optax.adam` (D. Kingma and J. Ba, *Adam*, ICLR 2015, algorithm
+    /// 1); `step` is t = 1, 2, …; with λ > 0 AdamW, whose weight decay stays out of the moments, as `optax.adamw` (I.
+    /// Loshchilov and F. Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019, algorithm 2, with the rate η in the place
+    /// of its η_t α):
+    ///
+    /// ```text
+    /// m ← β₁ m + (1 − β₁) g
+    /// v ← β₂ v + (1 − β₂) g²
+    /// w ← w − η ((m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε) + λ w)
+    /// ```
+    ///
+    /// The corrections are multiplied by, for a division takes ten times as long. A moment that decays has reached zero where
+    /// it is no normal number any more ([`Real::or_zero`]).
+    ///
+    /// # Panics
+    /// If the slices differ in length, or `step` is 0, at which the correction would divide by zero.
+    pub fn adam<T: Real>(
+        w: &mut [T],
+        g: &[T],
+        m: &mut [T],
+        v: &mut [T],
+        learning_rate: f64,
+        step: u64,
+        constants: AdamConstants,
+    ) {
+        assert!(g.len() == w.len() && m.len() == w.len() && v.len() == w.len(), "all slices must be of equal length");
+        assert!(step > 0, "the steps of Adam are counted from 1");
+        let AdamConstants { beta1, beta2, epsilon, weight_decay } = constants;
+        let [keep1, take1, keep2, take2] = [beta1, 1.0 - beta1, beta2, 1.0 - beta2].map(T::from_f64);
+        let [correct1, correct2] = [beta1, beta2].map(|beta| T::from_f64(1.0 / (1.0 - libm::pow(beta, step as f64))));
+        let [eta, epsilon, lambda] = [learning_rate, epsilon, weight_decay].map(T::from_f64);
+        for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+            *m = (keep1 * *m + take1 * g).or_zero();
+            *v = (keep2 * *v + take2 * (g * g)).or_zero();
+            // With λ = 0 nothing is added but ±0, which changes no bit of what follows.
+            *w -= eta * ((correct1 * *m) / ((correct2 * *v).sqrt() + epsilon) + lambda * *w);
+        }
     }
 }
 
@@ -112,9 +116,9 @@ mod tests {
     fn sgd_makes_two_steps_worked_out_by_hand() {
         let (mut w, mut m) = ([1.0f64, -2.0], [0.0, 0.0]);
         // η = ½, μ = ¼, λ = 1/8: exact in binary.
-        sgd(&mut w, &[0.5, 1.0], &mut m, 0.5, 0.25, 0.125);
+        sgd(Isa::fastest(), &mut w, &[0.5, 1.0], &mut m, 0.5, 0.25, 0.125);
         assert_eq!((m, w), ([0.625, 0.75], [0.6875, -2.375]));
-        sgd(&mut w, &[1.0, 0.0], &mut m, 0.5, 0.25, 0.125);
+        sgd(Isa::fastest(), &mut w, &[1.0, 0.0], &mut m, 0.5, 0.25, 0.125);
         assert_eq!(m, [1.0 + 0.6875 / 8.0 + 0.625 / 4.0, -2.375 / 8.0 + 0.75 / 4.0]);
         assert_eq!(w, [0.6875 - m[0] / 2.0, -2.375 - m[1] / 2.0]);
     }
@@ -123,7 +127,7 @@ mod tests {
     #[test]
     fn momentum_adds_up_to_its_geometric_series() {
         let (mut w, mut m) = ([0.0f64], [0.0]);
-        (0..50).for_each(|_| sgd(&mut w, &[2.0], &mut m, 0.1, 0.9, 0.0));
+        (0..50).for_each(|_| sgd(Isa::fastest(), &mut w, &[2.0], &mut m, 0.1, 0.9, 0.0));
         let series: f64 = (1..=50).map(|i| (1.0 - 0.9f64.powi(i)) / 0.1).sum();
         assert!((w[0] + 0.1 * 2.0 * series).abs() < 1e-12, "{}", w[0]);
     }
@@ -135,7 +139,7 @@ mod tests {
     fn adam_moves_by_the_same_amount_under_a_constant_gradient() {
         let (mut w, mut m, mut v) = ([0.0f64, 0.0], [0.0; 2], [0.0; 2]);
         for t in 1..=20 {
-            adam(&mut w, &[3.0, -0.25], &mut m, &mut v, 0.5, t, ADAM);
+            adam(Isa::fastest(), &mut w, &[3.0, -0.25], &mut m, &mut v, 0.5, t, ADAM);
             let expected = [-0.5 * t as f64 * 3.0 / 3.125, 0.5 * t as f64 * 0.25 / 0.375];
             assert!(w.iter().zip(expected).all(|(w, expected)| (w - expected).abs() < 1e-12), "step {t}: {w:?}, {expected:?}");
         }
@@ -145,9 +149,9 @@ mod tests {
     #[test]
     fn adam_remembers_both_moments() {
         let (mut w, mut m, mut v) = ([0.0f64], [0.0], [0.0]);
-        adam(&mut w, &[2.0], &mut m, &mut v, 0.5, 1, ADAM);
+        adam(Isa::fastest(), &mut w, &[2.0], &mut m, &mut v, 0.5, 1, ADAM);
         let first = w[0];
-        adam(&mut w, &[0.0], &mut m, &mut v, 0.5, 2, ADAM);
+        adam(Isa::fastest(), &mut w, &[0.0], &mut m, &mut v, 0.5, 2, ADAM);
         let expected = 0.5 * (0.9 * 2.0 / 1.9) / ((0.99 * 4.0 / 1.99f64).sqrt() + 0.125);
         assert!((first - w[0] - expected).abs() < 1e-14, "{} instead of {expected}", first - w[0]);
     }
@@ -157,11 +161,11 @@ mod tests {
     fn decoupled_decay_shrinks_weights_and_leaves_the_moments_alone() {
         let (mut w, mut m, mut v) = ([2.0f64], [0.0], [0.0]);
         let constants = AdamConstants { weight_decay: 0.25, ..ADAM };
-        (1..=3).for_each(|t| adam(&mut w, &[0.0], &mut m, &mut v, 0.5, t, constants));
+        (1..=3).for_each(|t| adam(Isa::fastest(), &mut w, &[0.0], &mut m, &mut v, 0.5, t, constants));
         assert_eq!((w, m, v), ([2.0 * 0.875f64.powi(3)], [0.0], [0.0]));
-        adam(&mut w, &[3.0], &mut m, &mut v, 0.5, 4, constants);
+        adam(Isa::fastest(), &mut w, &[3.0], &mut m, &mut v, 0.5, 4, constants);
         let (mut m0, mut v0) = ([0.0], [0.0]);
-        adam(&mut [1.0], &[3.0], &mut m0, &mut v0, 0.5, 4, ADAM);
+        adam(Isa::fastest(), &mut [1.0], &[3.0], &mut m0, &mut v0, 0.5, 4, ADAM);
         assert_eq!((m, v), (m0, v0));
     }
 
@@ -173,11 +177,11 @@ mod tests {
             let (mut w, mut m) = (vec![0.5f32; n], vec![0.25f32; n]);
             let (mut w2, mut m2) = (vec![1.5f32; 5], vec![0.0f32; 5]);
             let tensors = [([&mut w[..], &mut m[..]], &g[..]), ([&mut w2[..], &mut m2[..]], &g[..5])];
-            in_pieces(&Pool::new(threads).unwrap(), tensors.into_iter(), |[w, m], g| sgd(w, g, m, 0.1, 0.9, 5e-4));
+            in_pieces(&Pool::new(threads).unwrap(), tensors.into_iter(), |isa, [w, m], g| sgd(isa, w, g, m, 0.1, 0.9, 5e-4));
             [w, m, w2, m2]
         };
         let (mut w, mut m) = (vec![0.5f32; n], vec![0.25f32; n]);
-        sgd(&mut w, &g, &mut m, 0.1, 0.9, 5e-4);
+        sgd(Isa::fastest(), &mut w, &g, &mut m, 0.1, 0.9, 5e-4);
         for threads in [1, 2, 3, 8] {
             let got = step(threads);
             assert!(got[0] == w && got[1] == m && got[2][4] != 1.5, "{threads} threads");
@@ -192,8 +196,8 @@ mod tests {
         let (mut w, mut m, mut v) = (vec![0.5; 100], vec![0.0; 100], vec![0.0; 100]);
         let (mut w32, mut m32, mut v32) = (vec![0.5f32; 100], vec![0.0; 100], vec![0.0; 100]);
         for t in 1..=10 {
-            adam(&mut w, &g, &mut m, &mut v, 0.01, t, ADAM);
-            adam(&mut w32, &narrow, &mut m32, &mut v32, 0.01, t, ADAM);
+            adam(Isa::fastest(), &mut w, &g, &mut m, &mut v, 0.01, t, ADAM);
+            adam(Isa::fastest(), &mut w32, &narrow, &mut m32, &mut v32, 0.01, t, ADAM);
         }
         // Ten steps of about 0.01 onto a number near 0.5, each rounded by at most 2^-25.
         assert!(w.iter().zip(&w32).all(|(w, w32)| (w - f64::from(*w32)).abs() < 1e-6));
