@@ -66,7 +66,7 @@ pub(super) fn time(
 }
 
 /// The median; the times are then in rising order.
-fn median(times: &mut [f64]) -> f64 {
+pub(super) fn median(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }

@@ -3,6 +3,7 @@
 mod measure;
 mod peer;
 mod table;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ const EXAMPLES: &str = "Examples:
   dualprop bench --case mlp512 --case mlp1000x4
   dualprop bench --case vgg16 --threads 2 --against torch
   dualprop bench --case mlp512 --algorithm dp --json
+  dualprop bench --tune                          the table of crates/dualprop/src/compute/affine/table.rs
 
 A step is forward, inference, local gradients and SGD with momentum on one resident batch.
 The median of the timed steps is printed; run it on a machine that does nothing else.";
@@ -54,6 +56,9 @@ pub(crate) struct BenchArguments {
     /// Print one JSON object for each case and algorithm, and nothing else
     #[arg(long)]
     json: bool,
+    /// Time every algorithm of the convolutions of all named networks instead, and print a new table of them
+    #[arg(long, conflicts_with_all = ["case", "algorithm", "seconds", "against", "exact_conv", "json"])]
+    tune: bool,
 }
 
 /// What the steps are compared with.
@@ -77,6 +82,9 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     let algorithms = chosen(&arguments.algorithm, "--algorithm", &[Algorithm::Backprop, Algorithm::Dp])?;
     let pool = Pool::new(arguments.threads)?.with_exact_convolutions(arguments.exact_conv);
     let (samples, seconds) = (arguments.samples as usize, arguments.seconds);
+    if arguments.tune {
+        return tune::run(samples, &pool);
+    }
     let peer = arguments.against.map(|Peer::Torch| peer::Torch::new(&arguments.python, samples, pool.threads())).transpose()?;
     let mut measured: Vec<Measurement> = vec![];
     // A core that has rested needs a moment to reach its clock.

@@ -39,6 +39,18 @@ fn wrong_cases_and_a_peer_that_is_not_there_are_refused() {
     refused(&["bench", "--against", "torch", "--python", "./no-such-python"], 1, "./no-such-python has no PyTorch");
 }
 
+#[test]
+fn a_new_table_of_algorithms_has_rows_of_rust() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = dualprop(folder.path(), &["bench", "--tune", "--samples", "1"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    let row = text.lines().find(|line| line.starts_with("    row(2, 2, 512, 512, 3, [")).unwrap();
+    assert!(row.contains("]), //  forward ") && row.contains("  weight product "), "{row}");
+    let conflict = dualprop(folder.path(), &["bench", "--tune", "--case", "vgg16"]);
+    assert_refused(&conflict, 2, "cannot be used with");
+}
+
 /// The whole program: the same model whatever it computes with, and no other names.
 #[test]
 fn instructions_can_be_forced_and_change_no_bit() {

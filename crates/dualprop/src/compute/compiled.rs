@@ -4,7 +4,7 @@
 /// They change no bit, for nothing is contracted or reordered.
 ///
 /// What the body calls must be inlined into it, or is compiled for no set in particular: functions `#[inline(always)]`, and
-/// closures that are small.
+/// closures that are small. The closures of `for_each`, `fold` and `from_fn` often are not; a loop is.
 macro_rules! compiled {
     ($(
         $(#[$meta:meta])*
@@ -23,24 +23,24 @@ macro_rules! compiled {
                 #[target_feature(enable = "avx512f")]
                 #[allow(clippy::too_many_arguments, reason = "as above")]
                 fn avx512 $(<$($generic: $bound),+>)? ($($argument: $type),*) $(-> $output)? {
-                    body($($argument),*)
+                    body$(::<$($generic),+>)?($($argument),*)
                 }
                 #[target_feature(enable = "avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "as above")]
                 fn avx2 $(<$($generic: $bound),+>)? ($($argument: $type),*) $(-> $output)? {
-                    body($($argument),*)
+                    body$(::<$($generic),+>)?($($argument),*)
                 }
                 match isa {
                     // SAFETY: a set of instructions is only chosen where the processor has it.
-                    $crate::compute::Isa::Avx512 => return unsafe { avx512($($argument),*) },
+                    $crate::compute::Isa::Avx512 => return unsafe { avx512$(::<$($generic),+>)?($($argument),*) },
                     // SAFETY: the same.
-                    $crate::compute::Isa::Avx2 => return unsafe { avx2($($argument),*) },
+                    $crate::compute::Isa::Avx2 => return unsafe { avx2$(::<$($generic),+>)?($($argument),*) },
                     $crate::compute::Isa::Portable => {}
                 }
             }
             #[cfg(not(target_arch = "x86_64"))]
             let _ = isa;
-            body($($argument),*)
+            body$(::<$($generic),+>)?($($argument),*)
         }
     )+};
 }

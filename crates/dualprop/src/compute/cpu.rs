@@ -178,8 +178,8 @@ impl<T: Real> Cpu<T> {
             }
             Op::Constant { value, scalar } => self.scalars[scalar.0] = T::from_f64(value),
             Op::WeightProduct { map, kernel, bias, mean, difference, scale } => {
-                let mut d_kernel = mem::replace(&mut self.gradients[kernel.0], Tensor::zeros(&[0]));
-                let mut d_bias = mem::replace(&mut self.gradients[bias.0], Tensor::zeros(&[0]));
+                let mut d_kernel = mem::take(&mut self.gradients[kernel.0]);
+                let mut d_bias = mem::take(&mut self.gradients[bias.0]);
                 let inputs = (self.buffer(mean), self.buffer(difference));
                 affine::weight_product(team, map, inputs, scale, (&mut d_kernel, &mut d_bias), space);
                 self.gradients[kernel.0] = d_kernel;

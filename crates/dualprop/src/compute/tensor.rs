@@ -9,6 +9,13 @@ pub struct Tensor<T> {
     data: Vec<T>,
 }
 
+/// No elements, of no memory.
+impl<T> Default for Tensor<T> {
+    fn default() -> Self {
+        Tensor { shape: Vec::new(), data: Vec::new() }
+    }
+}
+
 impl<T: Real> Tensor<T> {
     /// A tensor of these elements.
     ///

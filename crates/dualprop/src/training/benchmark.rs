@@ -2,6 +2,7 @@
 
 use crate::base::random::{Purpose, Random};
 use crate::base::{Named, Result};
+use crate::compute::affine::{Convolution, Map};
 use crate::compute::{Activation, Loss, Pool};
 use crate::inference::{Engine, Inference, Nudge, Plan, PlanOptions, PoolRouting, Rule, Schedule};
 use crate::learning::{Optimizer, OptimizerKind};
@@ -96,6 +97,28 @@ impl Algorithm {
     }
 }
 
+/// The convolutions of all named networks on the images that the papers train them on, 32 × 32 with colours and 28 × 28
+/// without, each once: what the table of algorithms has rows for.
+///
+pub fn convolutions() -> Vec<Convolution> {
+    let mut found = vec![];
+    for image in [Shape::image(32, 32, 3), Shape::image(28, 28, 1)] {
+        for (_, architecture) in Architecture::ALL {
+            // Not every network is deep enough for the smaller image.
+            let Ok(topology) = Topology::new(image, architecture.layers(10), Activation::Relu, PoolOrder::default()) else {
+                continue;
+            };
+            for k in 1..=topology.depth() {
+                match topology.map(k) {
+                    Map::Convolution(c) if !found.contains(&c) => found.push(c),
+                    _ => {}
+                }
+            }
+        }
+    }
+    found
+}
+
 /// Forward, inference, local gradients, and SGD with momentum 0.9 and weight decay 5e-4, on one batch of random data.
 pub struct TrainingStep {
     engine: Engine<f32>,
@@ -142,5 +165,20 @@ impl TrainingStep {
     /// Floating-point operations of a step that are needed: twice the multiply-adds of the plan.
     pub fn operations(&self) -> u64 {
         2 * self.engine.plan().multiply_adds(self.engine.samples())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::affine::tuned;
+
+    #[test]
+    fn the_table_of_algorithms_has_the_convolutions_of_the_named_networks() {
+        let (mut table, mut named) = (tuned(), convolutions());
+        let order = |c: &Convolution| (c.height, c.width, c.inputs, c.outputs, c.size);
+        table.sort_by_key(order);
+        named.sort_by_key(order);
+        assert_eq!(table, named, "`dualprop bench --tune` prints a new table");
     }
 }

@@ -13,7 +13,7 @@ use super::no_folders;
 const DENSE: &str = "1435946e5ad036fa47b5f93aba1a50dfa9c4c913447c01de2ce966edfa986d1f";
 
 /// Of a network of transformed and direct convolutions, by DP⊤ with α = ½.
-const CONVOLUTIONAL: &str = "02a5674d22924b36ceb1fd65ccff8b97d8fc992975f6b89615831da46a752923";
+const CONVOLUTIONAL: &str = "5b372904e92458c262f1e2c44b7c475676b1bd3293a3162c1dffb8df2a5c3965";
 
 /// The digest of the model that a training on these instructions ends with.
 fn digest(recipe: &Recipe, threads: usize, isa: Isa) -> String {

@@ -11,11 +11,12 @@
 
 use std::ops::Range;
 
-use crate::base::Real;
+use crate::base::{Named, Real};
 use crate::compute::Tensor;
 use crate::compute::pool::Team;
 
-use super::{direct, winograd};
+use super::bias::{self, bias_gradient};
+use super::{ConvolutionAlgorithm, MapProduct, direct};
 use crate::compute::gemm::{Matrix, product};
 
 /// A k × k convolution with stride 1 over images whose size it keeps ('same'): its extents.
@@ -45,7 +46,7 @@ impl Convolution {
     }
 
     /// The map of the other direction: channels above become those below.
-    fn reversed(self) -> Self {
+    pub(super) fn reversed(self) -> Self {
         Convolution { inputs: self.outputs, outputs: self.inputs, ..self }
     }
 
@@ -84,21 +85,26 @@ pub(super) fn forward<T: Real>(
 ) {
     let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
     if let (Some(kernel), Some(input), Some(output), Some(workspace)) = single {
-        let convolve = if is_transformed(team, c) { winograd::convolve } else { direct::convolve };
-        return convolve(team, c, (kernel, false), T::as_f32(bias.data()), (input, output), workspace);
+        let algorithm = algorithm(team, c, MapProduct::Forward);
+        return algorithm.convolve(team, c, (kernel, false), T::as_f32(bias.data()), (input, output), workspace);
     }
     convolve(team, c, kernel.data(), Some(bias.data()), input, output);
 }
 
-/// Whether a convolution of f32 goes by way of transforms.
-fn is_transformed(team: &Team, c: Convolution) -> bool {
-    winograd::suits(c) && !team.is_exact()
+/// The algorithm of a product of f32.
+fn algorithm(team: &Team, c: Convolution, product: MapProduct) -> ConvolutionAlgorithm {
+    if team.is_exact() { ConvolutionAlgorithm::Direct } else { ConvolutionAlgorithm::of(c, product) }
 }
 
 /// How many numbers any of the three products needs to work with.
 pub(super) fn workspace(c: Convolution, samples: usize, threads: usize) -> usize {
-    let transformed = |c| if winograd::suits(c) { winograd::workspace(c, samples, threads) } else { 0 };
-    direct::workspace(c).max(transformed(c)).max(transformed(c.reversed()))
+    let of = |c, algorithm: ConvolutionAlgorithm| algorithm.workspace(c, samples, threads);
+    let chosen = MapProduct::ALL.iter().map(|&(_, product)| match product {
+        MapProduct::Adjoint => of(c.reversed(), ConvolutionAlgorithm::of(c, product)),
+        _ => of(c, ConvolutionAlgorithm::of(c, product)),
+    });
+    let direct = direct::workspace(c).max(direct::workspace(c.reversed()));
+    chosen.fold(direct.max(bias::workspace(c.outputs)), usize::max)
 }
 
 /// output = Wᵀ input
@@ -112,8 +118,8 @@ pub(super) fn adjoint<T: Real>(
 ) {
     let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
     if let (Some(kernel), Some(input), Some(output), Some(workspace)) = single {
-        let convolve = if is_transformed(team, c) { winograd::convolve } else { direct::convolve };
-        return convolve(team, c.reversed(), (kernel, true), None, (input, output), workspace);
+        let algorithm = algorithm(team, c, MapProduct::Adjoint);
+        return algorithm.convolve(team, c.reversed(), (kernel, true), None, (input, output), workspace);
     }
     convolve(team, c.reversed(), &turned(c, kernel.data()), None, input, output);
 }
@@ -166,8 +172,8 @@ pub(super) fn weight_product<T: Real>(
     let taps = c.size * c.size;
     let single = (T::as_f32(mean), T::as_f32(difference), T::as_f32_mut(kernel.data_mut()), T::as_f32_mut(workspace));
     if let (Some(mean), Some(difference), Some(kernel), Some(workspace)) = single {
-        let weight_product = if is_transformed(team, c) { winograd::weight_product } else { direct::weight_product };
-        weight_product(team, c, (mean, difference), scale.to_f64() as f32, kernel, workspace);
+        let algorithm = algorithm(team, c, MapProduct::Weight);
+        algorithm.weight_product(team, c, (mean, difference), scale.to_f64() as f32, kernel, workspace);
     } else if c.patch() * c.outputs <= SMALL_KERNEL {
         in_parts(team, pixels, kernel.data_mut(), |range, part| {
             add_products(c, (mean, difference), range, 0..taps, T::ONE, part);
@@ -181,12 +187,7 @@ pub(super) fn weight_product<T: Real>(
             add_products(c, (mean, difference), 0..pixels, tap..tap + 1, scale, part);
         });
     }
-    in_parts(team, pixels, bias.data_mut(), |range, part| {
-        for row in difference[range.start * c.outputs..range.end * c.outputs].chunks_exact(c.outputs) {
-            part.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);
-        }
-    });
-    bias.data_mut().iter_mut().for_each(|sum| *sum *= scale);
+    bias_gradient(team, difference, scale, bias.data_mut(), workspace);
 }
 
 /// kernel += scale · P(mean)ᵀ difference of these pixels, for the kernel's places `taps`.

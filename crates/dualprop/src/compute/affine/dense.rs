@@ -5,6 +5,8 @@ use crate::compute::Tensor;
 use crate::compute::gemm::{Matrix, matmul};
 use crate::compute::pool::Team;
 
+use super::bias::bias_gradient;
+
 /// output = input · kernel + bias
 pub(super) fn forward<T: Real>(team: &Team, kernel: &Tensor<T>, bias: &Tensor<T>, input: &[T], output: &mut [T]) {
     let (inputs, outputs) = extents(kernel);
@@ -26,17 +28,14 @@ pub(super) fn weight_product<T: Real>(
     (mean, difference): (&[T], &[T]),
     scale: f64,
     (kernel, bias): (&mut Tensor<T>, &mut Tensor<T>),
+    workspace: &mut [T],
 ) {
     let (inputs, outputs) = extents(kernel);
     let samples = difference.len() / outputs;
     let scale = T::from_f64(scale / samples as f64);
     let operands = (Matrix::new(mean, samples, inputs).transposed(), Matrix::new(difference, samples, outputs));
     matmul(team, operands, scale, None, kernel.data_mut());
-    bias.data_mut().fill(T::ZERO);
-    for row in difference.chunks(outputs) {
-        bias.data_mut().iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);
-    }
-    bias.data_mut().iter_mut().for_each(|sum| *sum *= scale);
+    bias_gradient(team, difference, scale, bias.data_mut(), workspace);
 }
 
 /// (in, out) of a kernel.

@@ -11,6 +11,7 @@
 //! processor and for any number of threads. Products of f64 come from the `gemm` crate ([`oracle`]), which is also what those
 //! of f32 are tested against.
 
+mod edge;
 mod isa;
 pub(super) mod kernel;
 mod matrix;
@@ -18,13 +19,16 @@ mod oracle;
 mod pack;
 mod peak;
 mod shared;
+mod stack;
 mod transpose;
 
+pub(super) use edge::tile_of;
 pub use isa::Isa;
 pub(super) use matrix::Matrix;
 pub(super) use oracle::product;
 pub use peak::fma_peak;
 pub(super) use shared::Shared;
+pub(super) use stack::Stack;
 pub(super) use transpose::transpose;
 
 use super::pool::Team;
@@ -39,14 +43,6 @@ const FEW_ROWS: usize = 2 * ROWS;
 
 /// A product with fewer columns than so many tiles is also cut by rows, so that there is work for many threads.
 const FEW_TILES: usize = 8;
-
-/// A block of the right operand.
-#[repr(align(64))]
-struct Block([f32; DEPTH * COLUMNS]);
-
-/// A tile at the edge of the output, or the bias of one.
-#[repr(align(64))]
-struct Tile([f32; ROWS * COLUMNS]);
 
 /// output = scale · left · right, plus `bias` in every row; the output is row-major.
 pub(super) fn matmul<T: Real>(
@@ -79,13 +75,14 @@ fn multiply(team: &Team, (left, right): (Matrix<f32>, Matrix<f32>), scale: f32, 
     let tiles = rows.div_ceil(ROWS);
     let groups = FEW_TILES.div_ceil(panels.max(1)).min(tiles);
     let tiles_per_group = tiles.div_ceil(groups.max(1));
-    let target = Shared::new(output);
+    // SAFETY: each task writes the columns first..first+COLUMNS (or to the edge) of the rows of its group, which are those of
+    // no other task.
+    let target = unsafe { Shared::new(output) };
     team.tasks(panels * groups, |task| {
         let (first, group) = (task % panels * COLUMNS, task / panels);
         let group = group * tiles_per_group * ROWS..rows.min((group + 1) * tiles_per_group * ROWS);
-        let bias = bias.map(|bias| &bias[first..]);
-        // SAFETY: each task writes the columns first..first+COLUMNS (or to the edge) of the rows of its group, which are those
-        // of no other task; rows and columns are within the output, whose length was checked above.
+        let bias = bias.map(|bias| &bias[first..columns.min(first + COLUMNS)]);
+        // SAFETY: rows and columns are within the output, whose length was checked above, and this task's alone.
         unsafe { panel(team, (left, right), group, first, (scale, bias), &target) };
     });
 }
@@ -106,21 +103,19 @@ unsafe fn panel(
     let depth = right.rows;
     let columns = COLUMNS.min(right.columns - first);
     let in_place = rows.len() <= FEW_ROWS && right.column_stride == 1 && columns == COLUMNS;
-    let (mut block, mut edge, mut bias_row) = (Block([0.0; _]), Tile([0.0; _]), [0.0; COLUMNS]);
-    if let Some(bias) = bias {
-        bias_row[..columns].copy_from_slice(&bias[..columns]);
-    }
+    let mut block = Stack::<{ DEPTH * COLUMNS }>::new();
+    let block = block.zeros(if in_place { 0 } else { COLUMNS * DEPTH.min(depth) });
     for k in (0..depth).step_by(DEPTH) {
         let length = DEPTH.min(depth - k);
         let (operand, right_stride) = if in_place {
             (right.data[k * right.row_stride + first..].as_ptr(), right.row_stride)
         } else {
-            pack::right(right, k, first, &mut block.0[..length * COLUMNS]);
-            (block.0.as_ptr(), COLUMNS)
+            pack::right(right, k, first, &mut block[..length * COLUMNS]);
+            (block.as_ptr(), COLUMNS)
         };
         let base = match bias {
             _ if k > 0 => Base::Tile,
-            Some(_) => Base::Row(bias_row.as_ptr()),
+            Some(bias) => Base::Row(bias.as_ptr()),
             None => Base::Nothing,
         };
         for row in rows.clone().step_by(ROWS) {
@@ -129,9 +124,6 @@ unsafe fn panel(
             // A share of the next block, so that it has arrived when its turn comes.
             pack::fetch_ahead(right, (k + DEPTH, first), (row - rows.start) / ROWS, rows.len().div_ceil(ROWS));
             let stride = right.columns;
-            let place = target.at(row * stride + first, (count - 1) * stride + columns);
-            let whole = columns == COLUMNS;
-            let (tile, tile_stride) = if whole { (place, stride) } else { (edge.0.as_mut_ptr(), COLUMNS) };
             let operands = Operands {
                 rows: count,
                 depth: length,
@@ -141,33 +133,14 @@ unsafe fn panel(
                 right_stride,
                 scale,
                 base,
-                tile,
-                tile_stride,
+                tile: target.at(row * stride + first, (count - 1) * stride + columns),
+                tile_stride: stride,
             };
-            // SAFETY: `left` has count · length numbers, `operand` has `length` rows of COLUMNS numbers (in place these are
-            // within the matrix, since `columns` is COLUMNS), the bias row has COLUMNS, and the tile is either `edge` or a
-            // whole tile within the target, which the caller lends to this call alone.
-            unsafe {
-                if !whole && k > 0 {
-                    copy(count, columns, (place, stride), (edge.0.as_mut_ptr(), COLUMNS));
-                }
-                kernel::tile(team.isa(), operands);
-                if !whole {
-                    copy(count, columns, (edge.0.as_mut_ptr(), COLUMNS), (place, stride));
-                }
-            }
+            // SAFETY: `left` stands in its matrix, `operand` has `length` rows of COLUMNS numbers (in place these are within the
+            // matrix, since `columns` is COLUMNS), the bias has `columns`, and the tile is within the target, which the caller
+            // lends to this call alone.
+            unsafe { tile_of(team.isa(), columns, operands) };
         }
-    }
-}
-
-/// Copies a part of a matrix to a part of another; both are given by their first number and the distance of their rows.
-///
-/// # Safety
-/// Both have so many rows and columns, and do not overlap.
-unsafe fn copy(rows: usize, columns: usize, from: (*mut f32, usize), to: (*mut f32, usize)) {
-    for row in 0..rows {
-        // SAFETY: the row is within both.
-        unsafe { std::ptr::copy_nonoverlapping(from.0.add(row * from.1), to.0.add(row * to.1), columns) };
     }
 }
 

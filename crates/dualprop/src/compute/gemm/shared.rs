@@ -9,12 +9,13 @@ pub(in crate::compute) struct Shared<'a> {
     borrowed: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: what is written through the pointer is written under a guarantee that no two threads touch
-// the same number.
+// SAFETY: whoever made it guarantees that no two threads touch the same number.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
-    pub(in crate::compute) fn new(numbers: &'a mut [f32]) -> Self {
+    /// # Safety
+    /// As long as it is in use, no number that one thread writes through it is read or written by another.
+    pub(in crate::compute) unsafe fn new(numbers: &'a mut [f32]) -> Self {
         Shared { start: numbers.as_mut_ptr(), length: numbers.len(), borrowed: PhantomData }
     }
 

@@ -1,5 +1,7 @@
 //! The output nudge on the CPU.
 
+use std::cell::RefCell;
+
 use crate::base::Real;
 use crate::compute::Loss;
 use crate::compute::compiled::compiled;
@@ -38,10 +40,15 @@ pub(crate) fn proximal<T: Real>(
     difference: &mut [T],
 ) {
     team.pairs(mean, difference, ROWS * outputs, |start, mean, difference| {
-        let mut room = Room::default();
         let inputs = a[start..].chunks(outputs).zip(y[start..].chunks(outputs));
-        for ((mean, difference), (a, y)) in mean.chunks_mut(outputs).zip(difference.chunks_mut(outputs)).zip(inputs) {
-            weights.proximal(loss, a, y, mean, difference, &mut room);
-        }
+        let samples = mean.chunks_mut(outputs).zip(difference.chunks_mut(outputs)).zip(inputs);
+        ROOM.with_borrow_mut(|room| {
+            samples.for_each(|((mean, difference), (a, y))| weights.proximal(loss, a, y, mean, difference, room));
+        });
     });
+}
+
+thread_local! {
+    /// Every thread keeps its own, so that a step allocates nothing once it has been made.
+    static ROOM: RefCell<Room> = RefCell::default();
 }

@@ -30,34 +30,6 @@ impl Team<'_> {
         Team { isa: self.isa, exact: self.exact, crew: None }
     }
 
-    /// Runs `work` compiled for the team's instructions, as far as it is inlined; they change no bit, for nothing is contracted
-    /// or reordered.
-    pub(in crate::compute) fn compiled<R>(&self, work: impl FnOnce() -> R) -> R {
-        #[cfg(target_arch = "x86_64")]
-        {
-            /// # Safety
-            /// The processor has AVX-512F.
-            #[target_feature(enable = "avx512f")]
-            unsafe fn avx512<R>(work: impl FnOnce() -> R) -> R {
-                work()
-            }
-            /// # Safety
-            /// The processor has AVX2 and FMA.
-            #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2<R>(work: impl FnOnce() -> R) -> R {
-                work()
-            }
-            match self.isa {
-                // SAFETY: a team has the instructions of its processor only.
-                Isa::Avx512 => return unsafe { avx512(work) },
-                // SAFETY: the same.
-                Isa::Avx2 => return unsafe { avx2(work) },
-                Isa::Portable => {}
-            }
-        }
-        work()
-    }
-
     /// Calls `work(task)` for every task 0..count.
     pub(in crate::compute) fn tasks(&self, count: usize, work: impl Fn(usize) + Sync) {
         match self.crew {

@@ -1,13 +1,15 @@
 //! Tiles of images, handled a block at a time.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::compute::affine::Convolution;
+use crate::compute::compiled::compiled;
 use crate::compute::gemm::Shared;
 use crate::compute::pool::Team;
 
-use super::transform::{ABOVE, BELOW, LANES, Lanes, POINTS, inverse_above, transform_above, transform_below};
+use super::transform::{LANES, Lanes, Transform};
 
 /// Numbers from one row of channels to the next in a transformed block: never a power of two, whose rows would fall upon
 /// each other in a cache.
@@ -28,18 +30,19 @@ const PARTS: usize = 8;
 const FEW_CHANNELS: usize = 128 * 128;
 
 /// How the tiles of a batch are handled.
-pub(super) struct Blocks {
+pub(super) struct Blocks<F> {
     c: Convolution,
     samples: usize,
     /// Tiles of a block.
     size: usize,
     /// Whether each block is one thread's.
     separate: bool,
+    transform: PhantomData<F>,
 }
 
-impl Blocks {
+impl<F: Transform> Blocks<F> {
     fn new(c: Convolution, samples: usize, small: usize) -> Self {
-        let blocks = Blocks { c, samples, size: small, separate: true };
+        let blocks = Blocks { c, samples, size: small, separate: true, transform: PhantomData };
         let separate = c.inputs * c.outputs <= FEW_CHANNELS && blocks.count() >= 2 * PARTS * small;
         let size = if separate { small } else { LARGE.min(blocks.count()) };
         Blocks { size, separate, ..blocks }
@@ -57,7 +60,7 @@ impl Blocks {
 
     /// Tiles of an image, downwards and across.
     fn extents(&self) -> (usize, usize) {
-        (self.c.height.div_ceil(ABOVE), self.c.width.div_ceil(ABOVE))
+        (self.c.height.div_ceil(F::ABOVE), self.c.width.div_ceil(F::ABOVE))
     }
 
     /// Tiles of the batch.
@@ -68,7 +71,7 @@ impl Blocks {
 
     /// Numbers of a transformed block below and above.
     fn block(&self) -> usize {
-        POINTS * self.size * (padded(self.c.inputs) + padded(self.c.outputs))
+        F::POINTS * self.size * (padded(self.c.inputs) + padded(self.c.outputs))
     }
 
     /// Numbers that blocks need at once.
@@ -131,62 +134,37 @@ impl Blocks {
     /// The sample of a tile, and the row and column of its first pixel above.
     fn place(&self, tile: usize) -> (usize, usize, usize) {
         let (rows, columns) = self.extents();
-        (tile / (rows * columns), tile / columns % rows * ABOVE, tile % columns * ABOVE)
+        (tile / (rows * columns), tile / columns % rows * F::ABOVE, tile % columns * F::ABOVE)
+    }
+
+    /// A tile of the batch.
+    fn tile(&self, tile: usize, channels: usize) -> Tile {
+        let (sample, top, left) = self.place(tile);
+        Tile { height: self.c.height, width: self.c.width, channels, sample, top, left }
     }
 
     /// V[p][tile] = Bᵀ d B of these tiles.
     pub(super) fn below(&self, team: &Team, channels: usize, image: &[f32], tiles: Range<usize>, v: &mut [f32]) {
-        // The pixels below reach one further than those above.
-        let load = |row: usize, column: usize| (row.wrapping_sub(1), column.wrapping_sub(1));
-        let (first, count, v) = (tiles.start, tiles.len(), Shared::new(v));
-        team.tasks(count, |index| {
-            let (sample, top, left) = self.place(first + index);
-            team.compiled(|| {
-                for channel in (0..channels).step_by(LANES) {
-                    let load = |row: usize, column: usize| {
-                        let (row, column) = load(top + row, left + column);
-                        self.pixel(image, channels, (sample, row, column), channel)
-                    };
-                    let place = index * padded(channels) + channel;
-                    // SAFETY: the numbers of a tile and channel are written by its task alone.
-                    transform_below(load, |p, lanes| unsafe { lanes.write(&v, p * count * padded(channels) + place) });
-                }
-            });
+        let (first, row) = (tiles.start, padded(channels));
+        // SAFETY: the numbers of a tile are written by its task alone.
+        let v = unsafe { Shared::new(v) };
+        team.tasks(tiles.len(), |index| {
+            below::<F>(team.isa(), self.tile(first + index, channels), image, &v, index * row, tiles.len() * row);
         });
-        const { assert!(BELOW == ABOVE + 2) };
     }
 
     /// E[p][tile] = A e Aᵀ of these tiles.
     pub(super) fn above(&self, team: &Team, channels: usize, image: &[f32], tiles: Range<usize>, e: &mut [f32]) {
-        let (first, count, e) = (tiles.start, tiles.len(), Shared::new(e));
-        team.tasks(count, |index| {
-            let (sample, top, left) = self.place(first + index);
-            team.compiled(|| {
-                for channel in (0..channels).step_by(LANES) {
-                    let load = |row, column| self.pixel(image, channels, (sample, top + row, left + column), channel);
-                    let place = index * padded(channels) + channel;
-                    // SAFETY: the numbers of a tile and channel are written by its task alone.
-                    transform_above(load, |p, lanes| unsafe { lanes.write(&e, p * count * padded(channels) + place) });
-                }
-            });
+        let (first, row) = (tiles.start, padded(channels));
+        // SAFETY: the numbers of a tile are written by its task alone.
+        let e = unsafe { Shared::new(e) };
+        team.tasks(tiles.len(), |index| {
+            above::<F>(team.isa(), self.tile(first + index, channels), image, &e, index * row, tiles.len() * row);
         });
     }
 
-    /// Sixteen channels of a pixel; zeros outside the image.
-    #[inline(always)]
-    fn pixel(&self, image: &[f32], channels: usize, (sample, row, column): (usize, usize, usize), channel: usize) -> Lanes {
-        let Convolution { height, width, .. } = self.c;
-        match row < height && column < width {
-            true => Lanes::load(&image[((sample * height + row) * width + column) * channels + channel..]),
-            false => Lanes::ZERO,
-        }
-    }
-
-    /// Writes Aᵀ m A, plus the bias, to the pixels of these tiles.
-    ///
-    /// # Safety
-    /// Nobody else reads or writes these pixels meanwhile.
-    pub(super) unsafe fn to_pixels(
+    /// Writes Aᵀ m A, plus the bias, to the pixels of these tiles, which no other tile has.
+    pub(super) fn to_pixels(
         &self,
         team: &Team,
         channels: usize,
@@ -195,24 +173,94 @@ impl Blocks {
         m: &[f32],
         image: &Shared,
     ) {
-        let Convolution { height, width, .. } = self.c;
-        let (first, count) = (tiles.start, tiles.len());
-        team.tasks(count, |index| {
-            let (sample, top, left) = self.place(first + index);
-            team.compiled(|| {
-                for channel in (0..channels).step_by(LANES) {
-                    let bias = bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[channel..]));
-                    let load = |p: usize| Lanes::load(&m[(p * count + index) * padded(channels) + channel..]);
-                    inverse_above(load, |row, column, lanes| {
-                        let (row, column) = (top + row, left + column);
-                        if row < height && column < width {
-                            let place = ((sample * height + row) * width + column) * channels + channel;
-                            // SAFETY: the caller's guarantee, and every pixel is of one tile.
-                            unsafe { (bias + lanes).write(image, place) };
-                        }
-                    });
+        let (first, row) = (tiles.start, padded(channels));
+        team.tasks(tiles.len(), |index| {
+            to_pixels::<F>(team.isa(), self.tile(first + index, channels), bias, &m[index * row..], tiles.len() * row, image);
+        });
+    }
+}
+
+/// A tile of an image of a batch, by its first pixel above.
+#[derive(Clone, Copy)]
+struct Tile {
+    height: usize,
+    width: usize,
+    channels: usize,
+    sample: usize,
+    top: usize,
+    left: usize,
+}
+
+impl Tile {
+    /// Where the channels of a pixel of the image begin, if it has such a pixel.
+    #[inline(always)]
+    fn pixel(self, row: usize, column: usize) -> Option<usize> {
+        let inside = row < self.height && column < self.width;
+        inside.then(|| ((self.sample * self.height + row) * self.width + column) * self.channels)
+    }
+
+    /// The channels of a square of pixels whose first one is so many above and left of the tile's.
+    #[inline(always)]
+    fn square(self, image: &[f32], before: usize, side: usize) -> Square<'_> {
+        let mut pixels: Square = [(&ZEROS, 0); MOST_POINTS];
+        for row in 0..side {
+            for column in 0..side {
+                let place = ((self.top + row).wrapping_sub(before), (self.left + column).wrapping_sub(before));
+                if let Some(start) = self.pixel(place.0, place.1) {
+                    pixels[row * side + column] = (&image[start..start + self.channels], usize::MAX);
+                }
+            }
+        }
+        pixels
+    }
+}
+
+/// Points of the largest tile.
+const MOST_POINTS: usize = 36;
+
+/// What stands outside an image.
+static ZEROS: [f32; LANES] = [0.0; LANES];
+
+/// Pixels by their channels, with a mask for the index of a channel: outside the image all channels are the same zeros. It is
+/// made once for all channels of a tile, so that they are read without a branch.
+type Square<'a> = [(&'a [f32], usize); MOST_POINTS];
+
+#[inline(always)]
+fn load(square: &Square, pixel: usize, channel: usize) -> Lanes {
+    let (channels, mask) = square[pixel];
+    Lanes::load(&channels[channel & mask..])
+}
+
+compiled! {
+    fn below<F: Transform>(tile: Tile, image: &[f32], v: &Shared, place: usize, plane: usize) {
+        // The pixels below reach one further than those above.
+        let square = tile.square(image, 1, F::BELOW);
+        for channel in (0..tile.channels).step_by(LANES) {
+            let load = |row: usize, column: usize| load(&square, row * F::BELOW + column, channel);
+            F::below(load, |i, j, lanes| lanes.write(v, (i * F::BELOW + j) * plane + place + channel));
+        }
+    }
+
+    fn above<F: Transform>(tile: Tile, image: &[f32], e: &Shared, place: usize, plane: usize) {
+        let square = tile.square(image, 0, F::ABOVE);
+        for channel in (0..tile.channels).step_by(LANES) {
+            let load = |row: usize, column: usize| load(&square, row * F::ABOVE + column, channel);
+            F::above(load, |i, j, lanes| lanes.write(e, (i * F::BELOW + j) * plane + place + channel));
+        }
+    }
+
+    fn to_pixels<F: Transform>(tile: Tile, bias: Option<&[f32]>, m: &[f32], plane: usize, image: &Shared) {
+        for channel in (0..tile.channels).step_by(LANES) {
+            let bias = match bias {
+                Some(bias) => Lanes::load(&bias[channel..]),
+                None => Lanes::ZERO,
+            };
+            let load = |i: usize, j: usize| Lanes::load(&m[(i * F::BELOW + j) * plane + channel..]);
+            F::to_above(load, |row, column, lanes| {
+                if let Some(start) = tile.pixel(tile.top + row, tile.left + column) {
+                    (bias + lanes).write(image, start + channel);
                 }
             });
-        });
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Convolutions of 3 × 3 by the transforms of F(4 × 4, 3 × 3), which need a quarter of the products of the direct way.
+//! Convolutions of 3 × 3 by the transforms of F(4 × 4, 3 × 3) or F(2 × 2, 3 × 3), which need a quarter or four ninths of the
+//! products of the direct way.
 //!
-//! The images are cut into tiles of 4 × 4 pixels. At each of the 36 points of the transformed domain the tiles are a matrix,
-//! and the convolution is one product for each point:
+//! The images are cut into tiles. At each of the points of the transformed domain the tiles are a matrix, and the convolution
+//! is one product for each point:
 //!
 //! ```text
 //! forward, adjoint   M[p] = V[p] U[p]       [tiles, in] [in, out]
@@ -11,33 +12,37 @@
 //! Tiles are handled in blocks, whose transforms stay in a cache; how they are cut depends on the extents alone.
 
 mod blocks;
+mod four;
 mod transform;
+mod two;
 
 use crate::compute::gemm::kernel::{Base, COLUMNS, Left, Operands, ROWS, tile};
 use crate::compute::gemm::{DEPTH, Shared, transpose};
 use crate::compute::pool::Team;
 
 use super::Convolution;
+use crate::compute::compiled::compiled;
 use blocks::{Blocks, padded};
-use transform::{LANES, Lanes, POINTS, inverse_kernel, transform_kernel};
+pub(super) use four::Four;
+use transform::{LANES, Lanes, Transform};
+pub(super) use two::Two;
 
-/// Whether the transforms are used: the table of algorithms. Small images would be mostly border; channels must fill whole
-/// vectors and tiles.
+/// Whether the transforms can be used: channels must fill whole vectors and tiles.
 pub(super) fn suits(c: Convolution) -> bool {
-    c.size == 3 && c.height >= 4 && c.width >= 4 && c.inputs.is_multiple_of(COLUMNS) && c.outputs.is_multiple_of(COLUMNS)
+    c.size == 3 && c.inputs.is_multiple_of(COLUMNS) && c.outputs.is_multiple_of(COLUMNS)
 }
 
 /// How many numbers any of the three products needs to work with.
-pub(super) fn workspace(c: Convolution, samples: usize, threads: usize) -> usize {
-    let kernel = POINTS * c.inputs * c.outputs;
-    let convolutions = kernel + Blocks::of(c, samples).scratch(threads);
-    let products = Blocks::of_product(c, samples);
+pub(super) fn workspace<F: Transform>(c: Convolution, samples: usize, threads: usize) -> usize {
+    let kernel = F::POINTS * c.inputs * c.outputs;
+    let convolutions = kernel + Blocks::<F>::of(c, samples).scratch(threads);
+    let products = Blocks::<F>::of_product(c, samples);
     convolutions.max(products.parts() * (kernel + products.scratch(1)))
 }
 
 /// output = W input + b, or without b; `turned` for the kernel of the other direction, [3, 3, out, in], of which this is the
 /// adjoint.
-pub(super) fn convolve(
+pub(super) fn convolve<F: Transform>(
     team: &Team,
     c: Convolution,
     (kernel, turned): (&[f32], bool),
@@ -45,55 +50,74 @@ pub(super) fn convolve(
     (input, output): (&[f32], &mut [f32]),
     workspace: &mut [f32],
 ) {
-    let blocks = Blocks::of(c, input.len() / c.height / c.width / c.inputs);
-    let (weights, scratch) = workspace.split_at_mut(POINTS * c.inputs * c.outputs);
-    transform_weights(team, c, (kernel, turned), weights);
-    let (weights, output) = (&*weights, Shared::new(output));
+    let blocks = Blocks::<F>::of(c, input.len() / c.height / c.width / c.inputs);
+    let (weights, scratch) = workspace.split_at_mut(F::POINTS * c.inputs * c.outputs);
+    transform_weights::<F>(team, c, (kernel, turned), weights);
+    // SAFETY: the pixels of a tile are those of no other, and every tile is in one block.
+    let (weights, output) = (&*weights, unsafe { Shared::new(output) });
     blocks.each(team, scratch, |team, tiles, scratch| {
-        let (v, m) = scratch.split_at_mut(POINTS * tiles.len() * padded(c.inputs));
+        let (v, m) = scratch.split_at_mut(F::POINTS * tiles.len() * padded(c.inputs));
         blocks.below(team, c.inputs, input, tiles.clone(), v);
-        multiply(team, c, tiles.len(), v, weights, m);
-        // SAFETY: the pixels of a tile are those of no other, and every tile is in one block.
-        unsafe { blocks.to_pixels(team, c.outputs, bias, tiles, m, &output) };
+        multiply::<F>(team, c, tiles.len(), v, weights, m);
+        blocks.to_pixels(team, c.outputs, bias, tiles, m, &output);
     });
 }
 
 /// U[p][panel][in][COLUMNS] = G g Gᵀ of every pair of channels.
-fn transform_weights(team: &Team, c: Convolution, (kernel, turned): (&[f32], bool), weights: &mut [f32]) {
+fn transform_weights<F: Transform>(team: &Team, c: Convolution, (kernel, turned): (&[f32], bool), weights: &mut [f32]) {
     let (panels, chunks) = (c.outputs / COLUMNS, c.inputs / LANES);
-    let (plane, weights) = (c.inputs * c.outputs, Shared::new(weights));
+    // SAFETY: the channels of a task are those of no other.
+    let weights = unsafe { Shared::new(weights) };
     team.tasks(panels * chunks, |task| {
         let (panel, first) = (task / chunks, task % chunks * LANES);
-        team.compiled(|| {
-            // The weights of these channels, [9][LANES][COLUMNS], as the convolution in this direction sees them.
-            let mut taken = [0.0f32; 9 * LANES * COLUMNS];
-            for (tap, taken) in taken.chunks_exact_mut(LANES * COLUMNS).enumerate() {
-                if turned {
-                    let plane = &kernel[(8 - tap) * plane..][..plane];
-                    let row = |column: usize| &plane[(panel * COLUMNS + column) * c.inputs + first..][..LANES];
-                    transpose(COLUMNS, row, taken, COLUMNS);
-                } else {
-                    let plane = &kernel[tap * plane..][..plane];
-                    for (row, taken) in taken.chunks_exact_mut(COLUMNS).enumerate() {
-                        taken.copy_from_slice(&plane[(first + row) * c.outputs + panel * COLUMNS..][..COLUMNS]);
-                    }
-                }
-            }
-            for (row, half) in (0..LANES).flat_map(|row| [(row, 0), (row, LANES)]) {
-                let load = |i: usize, j: usize| Lanes::load(&taken[((3 * i + j) * LANES + row) * COLUMNS + half..]);
-                let place = (panel * c.inputs + first + row) * COLUMNS + half;
-                // SAFETY: these channels are those of no other task, and point < POINTS.
-                transform_kernel(load, |point, lanes| unsafe { lanes.write(&weights, point * plane + place) });
-            }
-        });
+        let mut taken = [0.0; TAKEN];
+        take(c, (kernel, turned), (panel * COLUMNS, first), &mut taken);
+        kernel_channels::<F>(team.isa(), &taken, &weights, (panel * c.inputs + first) * COLUMNS, c.inputs * c.outputs);
     });
 }
 
+/// The weights of so many channels below and above, [9][LANES][COLUMNS].
+const TAKEN: usize = 9 * LANES * COLUMNS;
+
+/// taken[tap][row][column]: the weights of the channels from these above and below, as the convolution in this direction sees
+/// them.
+fn take(c: Convolution, (kernel, turned): (&[f32], bool), (above, below): (usize, usize), taken: &mut [f32; TAKEN]) {
+    let plane = c.inputs * c.outputs;
+    for (tap, taken) in taken.chunks_exact_mut(LANES * COLUMNS).enumerate() {
+        if turned {
+            let plane = &kernel[(8 - tap) * plane..][..plane];
+            transpose(COLUMNS, |column| &plane[(above + column) * c.inputs + below..][..LANES], taken, COLUMNS);
+        } else {
+            let plane = &kernel[tap * plane..][..plane];
+            for (row, taken) in taken.chunks_exact_mut(COLUMNS).enumerate() {
+                taken.copy_from_slice(&plane[(below + row) * c.outputs + above..][..COLUMNS]);
+            }
+        }
+    }
+}
+
+compiled! {
+    fn kernel_channels<F: Transform>(taken: &[f32; TAKEN], weights: &Shared, place: usize, plane: usize) {
+        for lanes in (0..LANES * COLUMNS).step_by(LANES) {
+            let load = |i: usize, j: usize| Lanes::load(&taken[(3 * i + j) * LANES * COLUMNS + lanes..]);
+            F::kernel(load, |i, j, numbers| numbers.write(weights, (i * F::BELOW + j) * plane + place + lanes));
+        }
+    }
+
+    fn sums_of_row<F: Transform>(sums: &[f32], scale: f32, kernel: &Shared, place: usize, plane: usize, outputs: usize) {
+        for column in (0..outputs).step_by(LANES) {
+            let load = |i: usize, j: usize| Lanes::load(&sums[(i * F::BELOW + j) * plane + place + column..]);
+            F::to_kernel(load, |i, j, lanes| (scale * lanes).write(kernel, (3 * i + j) * plane + place + column));
+        }
+    }
+}
+
 /// M[p] = V[p] U[p]
-fn multiply(team: &Team, c: Convolution, tiles: usize, v: &[f32], weights: &[f32], m: &mut [f32]) {
+fn multiply<F: Transform>(team: &Team, c: Convolution, tiles: usize, v: &[f32], weights: &[f32], m: &mut [f32]) {
     let (below, above, panels) = (padded(c.inputs), padded(c.outputs), c.outputs / COLUMNS);
-    let m = Shared::new(m);
-    team.tasks(POINTS * panels, |task| {
+    // SAFETY: a task writes the columns of its panel at its point.
+    let m = unsafe { Shared::new(m) };
+    team.tasks(F::POINTS * panels, |task| {
         let (point, panel) = (task / panels, task % panels);
         for k in (0..c.inputs).step_by(DEPTH) {
             let depth = DEPTH.min(c.inputs - k);
@@ -114,8 +138,8 @@ fn multiply(team: &Team, c: Convolution, tiles: usize, v: &[f32], weights: &[f32
                     tile: m.at(place, (rows - 1) * above + COLUMNS),
                     tile_stride: above,
                 };
-                // SAFETY: the slices have the numbers that their layouts reach; a task writes the columns of its panel at its
-                // point, which are those of no other; a team has the instructions.
+                // SAFETY: the slices have the numbers that their layouts reach, and the tile is this task's; a team has the
+                // instructions.
                 unsafe { tile(team.isa(), operands) };
             }
         }
@@ -123,7 +147,7 @@ fn multiply(team: &Team, c: Convolution, tiles: usize, v: &[f32], weights: &[f32
 }
 
 /// kernel = scale · Σ over all pixels of the difference times the patch below it.
-pub(super) fn weight_product(
+pub(super) fn weight_product<F: Transform>(
     team: &Team,
     c: Convolution,
     (mean, difference): (&[f32], &[f32]),
@@ -131,39 +155,39 @@ pub(super) fn weight_product(
     kernel: &mut [f32],
     workspace: &mut [f32],
 ) {
-    let blocks = Blocks::of_product(c, mean.len() / c.height / c.width / c.inputs);
+    let blocks = Blocks::<F>::of_product(c, mean.len() / c.height / c.width / c.inputs);
     let plane = c.inputs * c.outputs;
-    let (sums, scratch) = workspace.split_at_mut(blocks.parts() * POINTS * plane);
-    blocks.each_part(team, (sums, POINTS * plane), scratch, |team, tiles, first, sums, scratch| {
-        let (v, e) = scratch.split_at_mut(POINTS * tiles.len() * padded(c.inputs));
+    let (sums, scratch) = workspace.split_at_mut(blocks.parts() * F::POINTS * plane);
+    blocks.each_part(team, (sums, F::POINTS * plane), scratch, |team, tiles, first, sums, scratch| {
+        let (v, e) = scratch.split_at_mut(F::POINTS * tiles.len() * padded(c.inputs));
         blocks.below(team, c.inputs, mean, tiles.clone(), v);
         blocks.above(team, c.outputs, difference, tiles.clone(), e);
-        add_products(team, c, (tiles.len(), first), v, e, sums);
+        add_products::<F>(team, c, (tiles.len(), first), v, e, sums);
     });
-    let (first, others) = sums.split_at_mut(POINTS * plane);
+    let (first, others) = sums.split_at_mut(F::POINTS * plane);
     team.pieces(first, LANES * LANES, |start, sum| {
-        for other in others.chunks_exact(POINTS * plane) {
+        for other in others.chunks_exact(F::POINTS * plane) {
             sum.iter_mut().zip(&other[start..]).for_each(|(sum, x)| *sum += x);
         }
     });
-    let (sums, kernel) = (&*first, Shared::new(kernel));
-    team.tasks(c.inputs, |row| {
-        team.compiled(|| {
-            for column in (0..c.outputs).step_by(LANES) {
-                let place = row * c.outputs + column;
-                let load = |point: usize| Lanes::load(&sums[point * plane + place..]);
-                // SAFETY: these channels are those of no other task, and 3i + j < 9.
-                inverse_kernel(load, |i, j, lanes| unsafe { (scale * lanes).write(&kernel, (3 * i + j) * plane + place) });
-            }
-        });
-    });
+    // SAFETY: a task writes the channels of its row.
+    let (sums, kernel) = (&*first, unsafe { Shared::new(kernel) });
+    team.tasks(c.inputs, |row| sums_of_row::<F>(team.isa(), sums, scale, &kernel, row * c.outputs, plane, c.outputs));
 }
 
 /// U[p] += V[p]ᵀ E[p], or U[p] = V[p]ᵀ E[p] for the first tiles.
-fn add_products(team: &Team, c: Convolution, (tiles, first): (usize, bool), v: &[f32], e: &[f32], sums: &mut [f32]) {
+fn add_products<F: Transform>(
+    team: &Team,
+    c: Convolution,
+    (tiles, first): (usize, bool),
+    v: &[f32],
+    e: &[f32],
+    sums: &mut [f32],
+) {
     let (below, above, panels) = (padded(c.inputs), padded(c.outputs), c.outputs / COLUMNS);
-    let sums = Shared::new(sums);
-    team.tasks(POINTS * panels, |task| {
+    // SAFETY: a task writes the columns of its panel at its point.
+    let sums = unsafe { Shared::new(sums) };
+    team.tasks(F::POINTS * panels, |task| {
         let (point, panel) = (task / panels, task % panels);
         let right = &e[point * tiles * above + panel * COLUMNS..][..(tiles - 1) * above + COLUMNS];
         for row in (0..c.inputs).step_by(ROWS) {

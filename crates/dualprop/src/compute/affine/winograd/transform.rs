@@ -1,15 +1,14 @@
-//! The transforms of F(4 × 4, 3 × 3), on sixteen channels at a time.
+//! What a Winograd transform is, and the vectors of channels that it handles.
 //!
 //! ```text
 //! Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A
 //! ```
 //!
-//! d is 6 × 6 pixels below, g the kernel, Y 4 × 4 pixels above (A. Lavin and S. Gray, *Fast Algorithms for Convolutional
-//! Neural Networks*, CVPR 2016, section 4.3). The adjoints of the outer transforms give the weight product:
-//! ∂g = Gᵀ [(A e Aᵀ) ⊙ (Bᵀ d B)] G, where e is 4 × 4 differences. Sums and products are rounded one by one, so that the
+//! d are the pixels below a tile, g the kernel, Y the pixels above (A. Lavin and S. Gray, *Fast Algorithms for Convolutional
+//! Neural Networks*, CVPR 2016, section 4). The adjoints of the outer transforms give the weight product:
+//! ∂g = Gᵀ [(A e Aᵀ) ⊙ (Bᵀ d B)] G, where e are the differences above. Sums and products are rounded one by one, so that the
 //! bits are the same whatever instructions are used.
 
-use std::array::from_fn;
 use std::ops::{Add, Mul, Sub};
 
 use crate::compute::gemm::Shared;
@@ -17,18 +16,9 @@ use crate::compute::gemm::Shared;
 /// Channels that a transform handles at a time.
 pub(super) const LANES: usize = 16;
 
-/// Pixels of a tile above, in either direction.
-pub(super) const ABOVE: usize = 4;
-
-/// Pixels of a tile below, in either direction.
-pub(super) const BELOW: usize = 6;
-
-/// Numbers of a transformed tile.
-pub(super) const POINTS: usize = BELOW * BELOW;
-
 /// The same number of sixteen channels.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes([f32; LANES]);
+pub(in crate::compute::affine) struct Lanes(pub(super) [f32; LANES]);
 
 impl Lanes {
     pub(super) const ZERO: Lanes = Lanes([0.0; LANES]);
@@ -40,159 +30,153 @@ impl Lanes {
         Lanes(lanes)
     }
 
-    /// # Safety
-    /// Nobody else reads or writes these sixteen numbers meanwhile.
     #[inline(always)]
-    pub(super) unsafe fn write(self, numbers: &Shared, place: usize) {
-        // SAFETY: `at` has shown that they are there; the caller guarantees that they are this thread's alone.
+    pub(super) fn write(self, numbers: &Shared, place: usize) {
+        // SAFETY: `at` has shown that they are there, and who made `numbers` guarantees that they are this thread's alone.
         unsafe { numbers.at(place, LANES).cast::<[f32; LANES]>().write_unaligned(self.0) };
     }
 }
 
-impl Add for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Lanes(from_fn(|i| self.0[i] + other.0[i]))
-    }
+/// A sum or difference lane by lane. A loop, since closures need not be inlined.
+macro_rules! lane_by_lane {
+    ($($name:ident, $method:ident by $assign:tt;)+) => {$(
+        impl $name for Lanes {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(mut self, other: Self) -> Self {
+                for i in 0..LANES {
+                    self.0[i] $assign other.0[i];
+                }
+                self
+            }
+        }
+    )+};
 }
-
-impl Sub for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Lanes(from_fn(|i| self.0[i] - other.0[i]))
-    }
+lane_by_lane! {
+    Add, add by +=;
+    Sub, sub by -=;
 }
 
 impl Mul<Lanes> for f32 {
     type Output = Lanes;
     #[inline(always)]
-    fn mul(self, lanes: Lanes) -> Lanes {
-        Lanes(from_fn(|i| self * lanes.0[i]))
+    fn mul(self, mut lanes: Lanes) -> Lanes {
+        for i in 0..LANES {
+            lanes.0[i] *= self;
+        }
+        lanes
     }
 }
 
-/// Bᵀ x
-#[inline(always)]
-fn below(x: [Lanes; 6]) -> [Lanes; 6] {
-    let (even, odd) = (x[4] - 4.0 * x[2], x[3] - 4.0 * x[1]);
-    let (outer, inner) = (x[4] - x[2], 2.0 * (x[3] - x[1]));
-    [(4.0 * x[0] - 5.0 * x[2]) + x[4], even + odd, even - odd, outer + inner, outer - inner, (4.0 * x[1] - 5.0 * x[3]) + x[5]]
+/// The transforms of F(m × m, 3 × 3). Every function takes a square by `load(row, column)` and gives one by
+/// `store(row, column, lanes)`; all are inlined, to be compiled for whatever instructions the caller is.
+pub(in crate::compute::affine) trait Transform: Sync {
+    /// m, pixels of a tile above, in either direction.
+    const ABOVE: usize;
+    /// m + 2, pixels of a tile below, in either direction.
+    const BELOW: usize = Self::ABOVE + 2;
+    /// Numbers of a transformed tile.
+    const POINTS: usize = Self::BELOW * Self::BELOW;
+
+    /// Bᵀ d B
+    fn below(load: impl Fn(usize, usize) -> Lanes, store: impl FnMut(usize, usize, Lanes));
+    /// A e Aᵀ
+    fn above(load: impl Fn(usize, usize) -> Lanes, store: impl FnMut(usize, usize, Lanes));
+    /// Aᵀ m A
+    fn to_above(load: impl Fn(usize, usize) -> Lanes, store: impl FnMut(usize, usize, Lanes));
+    /// G g Gᵀ
+    fn kernel(load: impl Fn(usize, usize) -> Lanes, store: impl FnMut(usize, usize, Lanes));
+    /// Gᵀ u G
+    fn to_kernel(load: impl Fn(usize, usize) -> Lanes, store: impl FnMut(usize, usize, Lanes));
 }
 
-/// Aᵀ m
-#[inline(always)]
-fn above(m: [Lanes; 6]) -> [Lanes; 4] {
-    let (s1, d1, s2, d2) = (m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]);
-    [(m[0] + s1) + s2, d1 + 2.0 * d2, s1 + 4.0 * s2, (d1 + 8.0 * d2) + m[5]]
+/// Implements [`Transform`] by transforms of lines of M to N numbers, which are applied to the columns and then to the rows of a
+/// square. A macro, since a function that is passed to another need not be inlined.
+macro_rules! transforms_of_lines {
+    ($name:ident, $above:literal: $($square:ident by $line:ident of $m:literal to $n:literal),+) => {
+        impl Transform for $name {
+            const ABOVE: usize = $above;
+            $(
+                #[inline(always)]
+                fn $square(load: impl Fn(usize, usize) -> Lanes, mut store: impl FnMut(usize, usize, Lanes)) {
+                    let mut half = [[Lanes::ZERO; $m]; $n];
+                    for column in 0..$m {
+                        let mut numbers = [Lanes::ZERO; $m];
+                        for (row, lanes) in numbers.iter_mut().enumerate() {
+                            *lanes = load(row, column);
+                        }
+                        for (half, lanes) in half.iter_mut().zip($line(numbers)) {
+                            half[column] = lanes;
+                        }
+                    }
+                    for (row, half) in half.into_iter().enumerate() {
+                        for (column, lanes) in $line(half).into_iter().enumerate() {
+                            store(row, column, lanes);
+                        }
+                    }
+                }
+            )+
+        }
+    };
 }
-
-/// A e
-#[inline(always)]
-fn spread(e: [Lanes; 4]) -> [Lanes; 6] {
-    let (even, odd) = (e[0] + e[2], e[1] + e[3]);
-    let (even2, odd2) = (e[0] + 4.0 * e[2], 2.0 * e[1] + 8.0 * e[3]);
-    [e[0], even + odd, even - odd, even2 + odd2, even2 - odd2, e[3]]
-}
-
-/// G g
-#[inline(always)]
-fn kernel(g: [Lanes; 3]) -> [Lanes; 6] {
-    let outer = g[0] + g[2];
-    let (wide, middle) = ((1.0 / 24.0) * g[0] + (1.0 / 6.0) * g[2], (1.0 / 12.0) * g[1]);
-    [0.25 * g[0], (-1.0 / 6.0) * (outer + g[1]), (-1.0 / 6.0) * (outer - g[1]), wide + middle, wide - middle, g[2]]
-}
-
-/// Gᵀ u
-#[inline(always)]
-fn gather(u: [Lanes; 6]) -> [Lanes; 3] {
-    let (s1, d1, s2, d2) = (u[1] + u[2], u[2] - u[1], u[3] + u[4], u[3] - u[4]);
-    [(0.25 * u[0] - (1.0 / 6.0) * s1) + (1.0 / 24.0) * s2, (1.0 / 6.0) * d1 + (1.0 / 12.0) * d2, (1.0 / 6.0) * (s2 - s1) + u[5]]
-}
-
-/// Applies a transform of M to N numbers to the columns and then to the rows of a square; `load` gives its rows.
-#[inline(always)]
-fn both_ways<const M: usize, const N: usize>(
-    load: impl Fn(usize, usize) -> Lanes,
-    transform: impl Fn([Lanes; M]) -> [Lanes; N],
-    mut store: impl FnMut(usize, usize, Lanes),
-) {
-    let mut half = [[Lanes::ZERO; M]; N];
-    (0..M).for_each(|column| {
-        let done = transform(from_fn(|row| load(row, column)));
-        half.iter_mut().zip(done).for_each(|(half, lanes)| half[column] = lanes);
-    });
-    for (row, half) in half.into_iter().enumerate() {
-        transform(half).into_iter().enumerate().for_each(|(column, lanes)| store(row, column, lanes));
-    }
-}
-
-/// Bᵀ d B
-#[inline(always)]
-pub(super) fn transform_below(load: impl Fn(usize, usize) -> Lanes, mut store: impl FnMut(usize, Lanes)) {
-    both_ways(load, below, |row, column, lanes| store(BELOW * row + column, lanes));
-}
-
-/// A e Aᵀ
-#[inline(always)]
-pub(super) fn transform_above(load: impl Fn(usize, usize) -> Lanes, mut store: impl FnMut(usize, Lanes)) {
-    both_ways(load, spread, |row, column, lanes| store(BELOW * row + column, lanes));
-}
-
-/// Aᵀ m A
-#[inline(always)]
-pub(super) fn inverse_above(load: impl Fn(usize) -> Lanes, store: impl FnMut(usize, usize, Lanes)) {
-    both_ways(|row, column| load(BELOW * row + column), above, store);
-}
-
-/// G g Gᵀ
-#[inline(always)]
-pub(super) fn transform_kernel(load: impl Fn(usize, usize) -> Lanes, mut store: impl FnMut(usize, Lanes)) {
-    both_ways(load, kernel, |row, column, lanes| store(BELOW * row + column, lanes));
-}
-
-/// Gᵀ u G
-#[inline(always)]
-pub(super) fn inverse_kernel(load: impl Fn(usize) -> Lanes, store: impl FnMut(usize, usize, Lanes)) {
-    both_ways(|row, column| load(BELOW * row + column), gather, store);
-}
+pub(super) use transforms_of_lines;
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Four, Two};
     use super::*;
     use crate::base::random::{Purpose, Random};
 
-    /// The convolution of 6 × 6 pixels with 3 × 3 weights in the transformed domain is the direct one, and the same for the
-    /// weight product; on all lanes.
+    type Square = Vec<Lanes>;
+
+    /// A square of so many lanes on a side, by a transform of another.
+    fn transformed(
+        (square, side): (&Square, usize),
+        by: impl Fn(&dyn Fn(usize, usize) -> Lanes, &mut dyn FnMut(usize, usize, Lanes)),
+        out: usize,
+    ) -> Square {
+        let mut result = vec![Lanes([f32::NAN; LANES]); out * out];
+        by(&|row, column| square[row * side + column], &mut |row, column, lanes| result[row * out + column] = lanes);
+        result
+    }
+
+    /// The convolution of the pixels below with 3 × 3 weights in the transformed domain is the direct one, and the same for
+    /// the weight product; on all lanes.
     ///
-    /// 36 terms of up to 100, each rounded to 6e-8, weighed by up to 8 · 8.
-    #[test]
-    fn transforms_are_those_of_a_convolution() {
+    /// At most 36 terms of up to 100, each rounded to 6e-8, weighed by up to 8 · 8.
+    fn check<F: Transform>() {
         let mut random = Random::new(3, Purpose::Synthetic, 0, 0);
-        let mut numbers = |n: usize| -> Vec<[f32; LANES]> { (0..n).map(|_| from_fn(|_| random.normal() as f32)).collect() };
-        let (d, g, e) = (numbers(36), numbers(9), numbers(16));
-        let (mut v, mut u, mut w) = ([Lanes::ZERO; POINTS], [Lanes::ZERO; POINTS], [Lanes::ZERO; POINTS]);
-        transform_below(|row, column| Lanes(d[6 * row + column]), |point, lanes| v[point] = lanes);
-        transform_kernel(|row, column| Lanes(g[3 * row + column]), |point, lanes| u[point] = lanes);
-        transform_above(|row, column| Lanes(e[4 * row + column]), |point, lanes| w[point] = lanes);
-        let times = |a: &[Lanes; POINTS], b: &[Lanes; POINTS], point: usize| Lanes(from_fn(|i| a[point].0[i] * b[point].0[i]));
-        let mut y = [[0.0f32; LANES]; 16];
-        inverse_above(|point| times(&v, &u, point), |row, column, lanes| y[4 * row + column] = lanes.0);
-        let mut dg = [[0.0f32; LANES]; 9];
-        inverse_kernel(|point| times(&v, &w, point), |row, column, lanes| dg[3 * row + column] = lanes.0);
+        let mut numbers = |side: usize| -> Square {
+            (0..side * side).map(|_| Lanes(std::array::from_fn(|_| random.normal() as f32))).collect()
+        };
+        let (m, n) = (F::ABOVE, F::BELOW);
+        let (d, g, e) = (numbers(n), numbers(3), numbers(m));
+        let v = transformed((&d, n), |load, store| F::below(load, store), n);
+        let u = transformed((&g, 3), |load, store| F::kernel(load, store), n);
+        let w = transformed((&e, m), |load, store| F::above(load, store), n);
+        let times = |a: &Square, b: &Square| -> Square {
+            a.iter().zip(b).map(|(a, b)| Lanes(std::array::from_fn(|i| a.0[i] * b.0[i]))).collect()
+        };
+        let y = transformed((&times(&v, &u), n), |load, store| F::to_above(load, store), m);
+        let dg = transformed((&times(&v, &w), n), |load, store| F::to_kernel(load, store), 3);
         for lane in 0..LANES {
-            let at = |x: &[[f32; LANES]], place: usize| f64::from(x[place][lane]);
-            for (row, column) in (0..16).map(|i| (i / 4, i % 4)) {
+            let at = |x: &Square, place: usize| f64::from(x[place].0[lane]);
+            for (row, column) in (0..m * m).map(|i| (i / m, i % m)) {
                 let taps = (0..9).map(|tap| (tap / 3, tap % 3));
-                let exact: f64 = taps.map(|(i, j)| at(&d, 6 * (row + i) + column + j) * at(&g, 3 * i + j)).sum();
-                assert!((at(&y, 4 * row + column) - exact).abs() < 1e-4, "{exact}");
+                let exact: f64 = taps.map(|(i, j)| at(&d, n * (row + i) + column + j) * at(&g, 3 * i + j)).sum();
+                assert!((at(&y, m * row + column) - exact).abs() < 1e-4, "{exact}");
             }
             for (i, j) in (0..9).map(|tap| (tap / 3, tap % 3)) {
-                let pixels = (0..16).map(|pixel| (pixel / 4, pixel % 4));
-                let exact: f64 = pixels.map(|(row, column)| at(&d, 6 * (row + i) + column + j) * at(&e, 4 * row + column)).sum();
+                let pixels = (0..m * m).map(|pixel| (pixel / m, pixel % m));
+                let exact: f64 = pixels.map(|(row, column)| at(&d, n * (row + i) + column + j) * at(&e, m * row + column)).sum();
                 assert!((at(&dg, 3 * i + j) - exact).abs() < 2e-4, "{exact}");
             }
         }
+    }
+
+    #[test]
+    fn transforms_are_those_of_a_convolution() {
+        check::<Four>();
+        check::<Two>();
     }
 }
