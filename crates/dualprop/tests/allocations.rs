@@ -1,5 +1,7 @@
 //! A training step that has been made before allocates nothing: counted by the allocator itself, over all threads.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -78,23 +78,25 @@ pub(super) fn backward<T: Real>(team: &Team, pooling: Pooling, input: &[T], rout
     });
 }
 
+/// Channels that are handled together, as many as the widest registers hold of f32.
+const LANES: usize = 16;
+
 compiled! {
     fn forward_row<T: Real>(pooling: Pooling, rows: &[T], output: &mut [T], routing: &mut [u8]) {
-        let windows = output.chunks_exact_mut(pooling.channels).zip(routing.chunks_exact_mut(pooling.channels));
+        let channels = pooling.channels;
+        let windows = output.chunks_exact_mut(channels).zip(routing.chunks_exact_mut(channels));
         for (column, (best, winner)) in windows.enumerate() {
-            let pixels = pooling.window(column).map(|start| &rows[start..start + pooling.channels]);
-            for channel in 0..pooling.channels {
-                let [mut largest, others @ ..] = pixels.map(|numbers| numbers[channel]);
-                let mut place = 0u32;
-                for (other, x) in (1..).zip(others) {
-                    // A number that is none wins, and stays, so that it cannot be overlooked. There is no branch, so that
-                    // many channels are compared at once.
-                    let wins = (x > largest) | (x.is_nan() & !largest.is_nan());
-                    largest = if wins { x } else { largest };
-                    place = if wins { other } else { place };
+            let pixels = pooling.window(column).map(|start| &rows[start..start + channels]);
+            let (many, few) = (best.as_chunks_mut::<LANES>(), winner.as_chunks_mut::<LANES>());
+            for (i, (best, winner)) in many.0.iter_mut().zip(few.0).enumerate() {
+                let pixels = pixels.map(|numbers| &numbers.as_chunks::<LANES>().0[i]);
+                for lane in 0..LANES {
+                    (best[lane], winner[lane]) = largest(pixels.map(|numbers| numbers[lane]));
                 }
-                best[channel] = largest;
-                winner[channel] = place as u8;
+            }
+            let first = channels / LANES * LANES;
+            for (i, (best, winner)) in many.1.iter_mut().zip(few.1).enumerate() {
+                (*best, *winner) = largest(pixels.map(|numbers| numbers[first + i]));
             }
         }
     }
@@ -106,14 +108,46 @@ compiled! {
             let windows = input.chunks_exact(channels).zip(routing.chunks_exact(channels));
             for (column, (input, routing)) in windows.enumerate() {
                 for (place, start) in (0..).zip(pooling.window(column)) {
-                    let winners = input.iter().zip(routing);
-                    for (output, (&x, &winner)) in output[start..start + channels].iter_mut().zip(winners) {
+                    let (output, rest) = output[start..start + channels].as_chunks_mut::<LANES>();
+                    let ((input, last), (routing, last_routing)) = (input.as_chunks(), routing.as_chunks());
+                    for (output, (input, routing)) in output.iter_mut().zip(input.iter().zip(routing)) {
+                        *output = winners(input, routing, place);
+                    }
+                    for (output, (&x, &winner)) in rest.iter_mut().zip(last.iter().zip(last_routing)) {
                         *output = if winner == place { x } else { T::ZERO };
                     }
                 }
             }
         }
     }
+}
+
+/// The numbers whose windows have their winner at this place, and zeros. The places are widened first, since numbers of one
+/// width are compared at once.
+#[inline(always)]
+fn winners<T: Real>(numbers: &[T; LANES], routing: &[u8; LANES], place: u8) -> [T; LANES] {
+    let (mut places, mut winners) = ([0u32; LANES], [T::ZERO; LANES]);
+    for lane in 0..LANES {
+        places[lane] = u32::from(routing[lane]);
+    }
+    for lane in 0..LANES {
+        let x = numbers[lane];
+        winners[lane] = if places[lane] == u32::from(place) { x } else { T::ZERO };
+    }
+    winners
+}
+
+/// The largest of a window and its place. A number that is none wins, and stays, so that it cannot be overlooked. There is no
+/// branch, so that many channels are compared at once.
+#[inline(always)]
+fn largest<T: Real>([mut largest, others @ ..]: [T; 4]) -> (T, u8) {
+    let mut winner = 0;
+    for (place, x) in (1..).zip(others) {
+        let wins = (x > largest) | (x.is_nan() & !largest.is_nan());
+        largest = if wins { x } else { largest };
+        winner = if wins { place } else { winner };
+    }
+    (largest, winner)
 }
 
 #[cfg(test)]
