@@ -110,7 +110,7 @@ unsafe fn panel(
         let (operand, right_stride) = if in_place {
             (right.data[k * right.row_stride + first..].as_ptr(), right.row_stride)
         } else {
-            pack::right(right, k, first, &mut block[..length * COLUMNS]);
+            pack::right(team.isa(), right, k, first, &mut block[..length * COLUMNS]);
             (block.as_ptr(), COLUMNS)
         };
         let base = match bias {

@@ -1,26 +1,37 @@
 //! Operands in the order in which the micro-kernel reads them.
 
 use super::kernel::COLUMNS;
-use super::{DEPTH, Matrix, transpose};
+use super::{DEPTH, Isa, Matrix, transpose};
+use crate::compute::compiled::compiled;
 
 /// packed[i][c] = right[k + i][first + c] for the columns of a tile, as many k as fit; columns that the matrix lacks are 0.
-pub(super) fn right(matrix: Matrix<f32>, k: usize, first: usize, packed: &mut [f32]) {
+pub(super) fn right(isa: Isa, matrix: Matrix<f32>, k: usize, first: usize, packed: &mut [f32]) {
     let depth = packed.len() / COLUMNS;
     let columns = COLUMNS.min(matrix.columns - first);
     if columns < COLUMNS {
         packed.fill(0.0);
     }
-    if matrix.column_stride == 1 {
-        for (i, packed) in packed.chunks_exact_mut(COLUMNS).enumerate() {
-            let start = (k + i) * matrix.row_stride + first;
-            match matrix.data[start..].first_chunk::<COLUMNS>() {
-                Some(whole) if columns == COLUMNS => packed.copy_from_slice(whole),
-                _ => packed[..columns].copy_from_slice(&matrix.data[start..start + columns]),
+    if matrix.column_stride != 1 {
+        let column = |c: usize| &matrix.data[(first + c) * matrix.column_stride + k..][..depth];
+        return transpose(columns, column, packed, COLUMNS);
+    }
+    let rows = &matrix.data[k * matrix.row_stride + first..];
+    if columns == COLUMNS {
+        return whole_rows(isa, rows, matrix.row_stride, packed);
+    }
+    for (i, packed) in packed.chunks_exact_mut(COLUMNS).enumerate() {
+        packed[..columns].copy_from_slice(&rows[i * matrix.row_stride..][..columns]);
+    }
+}
+
+compiled! {
+    /// Copies rows of [`COLUMNS`] numbers, so many numbers apart: in registers, for a call would take as long.
+    fn whole_rows(rows: &[f32], stride: usize, packed: &mut [f32]) {
+        for (i, packed) in packed.as_chunks_mut::<COLUMNS>().0.iter_mut().enumerate() {
+            if let Some(row) = rows[i * stride..].first_chunk() {
+                *packed = *row;
             }
         }
-    } else {
-        let column = |c: usize| &matrix.data[(first + c) * matrix.column_stride + k..][..depth];
-        transpose(columns, column, packed, COLUMNS);
     }
 }
 
