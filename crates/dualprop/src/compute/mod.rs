@@ -12,12 +12,14 @@ pub mod update;
 
 mod compiled;
 mod cpu;
+mod finite;
 mod pool;
 mod program;
 mod tensor;
 
 pub use activation::Activation;
 pub use cpu::Cpu;
+pub use finite::all_finite;
 pub use gemm::{Isa, fma_peak};
 pub use loss::Loss;
 pub use pool::Pool;

@@ -132,6 +132,19 @@ mod tests {
     }
 
     #[test]
+    fn differences_are_never_subnormal() {
+        let weights = Weights::<f32>::new(WEIGHTS);
+        for (name, f) in Activation::ALL {
+            for fb in [1e-36f32, 1e-38, 3e-39, 1e-45, 0.0] {
+                let differences = [weights.update(*f, 0.5, fb).1, weights.update_limit(*f, 0.5, fb).1];
+                assert!(differences.iter().all(|d| !d.is_subnormal()), "{name}, fb {fb}: {differences:?}");
+                assert!(fb < 1e-36 || differences.iter().all(|&d| d > 0.0), "{name}: {differences:?}");
+            }
+            assert!(weights.update(*f, 0.5, f32::NAN).1.is_nan(), "{name}");
+        }
+    }
+
+    #[test]
     fn the_limit_is_the_derivative_of_the_update() {
         let weights = Weights::<f64>::new(WEIGHTS);
         for (name, f) in Activation::ALL {

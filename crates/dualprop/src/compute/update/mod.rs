@@ -132,6 +132,21 @@ mod tests {
         assert!((w[0] + 0.1 * 2.0 * series).abs() < 1e-12, "{}", w[0]);
     }
 
+    /// With no gradient a momentum shrinks by μ in every step, and is 0 before it is subnormal; so is Adam's second moment.
+    #[test]
+    fn what_decays_becomes_zero_and_never_subnormal() {
+        let (mut w, mut m) = ([0.0f32], [1e-30]);
+        let (mut w2, mut m2, mut v2) = ([0.0f32], [1e-30], [1e-30]);
+        for t in 1..=2000 {
+            sgd(Isa::fastest(), &mut w, &[0.0], &mut m, 0.1, 0.9, 0.0);
+            adam(Isa::fastest(), &mut w2, &[0.0], &mut m2, &mut v2, 0.1, t, ADAM);
+            assert!([m[0], m2[0], v2[0]].iter().all(|x| !x.is_subnormal()), "step {t}: {m:?} {m2:?} {v2:?}");
+        }
+        assert_eq!((m, m2, v2), ([0.0], [0.0], [0.0]));
+        sgd(Isa::fastest(), &mut w, &[f32::NAN], &mut m, 0.1, 0.9, 0.0);
+        assert!(m[0].is_nan(), "a broken number is not hidden");
+    }
+
     const ADAM: AdamConstants = AdamConstants { beta1: 0.9, beta2: 0.99, epsilon: 0.125, weight_decay: 0.0 };
 
     /// The bias correction makes the corrected moments of a constant gradient g and g², so every step is η g / (|g| + ε).

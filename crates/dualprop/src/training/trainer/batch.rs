@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::analysis::{align, dyad_statistics};
 use crate::base::Result;
+use crate::compute::all_finite;
 use crate::inference::{Engine, Start};
 
 use super::super::StepMetrics;
@@ -52,7 +53,7 @@ impl Trainer {
     /// The mean loss of the batch and its right predictions, both before its update, if everything is still finite.
     fn prediction(&mut self) -> Result<(f64, Hits)> {
         let gradients = self.parameters.names().iter().zip(self.engines.rule.gradients());
-        if let Some((name, _)) = gradients.into_iter().find(|(_, gradient)| !gradient.is_finite()) {
+        if let Some((name, _)) = gradients.into_iter().find(|(_, gradient)| !all_finite(&self.pool, gradient.data())) {
             return Err(self.diverged(&format!("the gradient of {name}")));
         }
         let engine = &self.engines.rule;
@@ -127,7 +128,7 @@ impl Trainer {
             continued.set_prediction(self.engines.rule.logits())?;
         }
         continued.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
-        match continued.gradients().iter().all(crate::compute::Tensor::is_finite) {
+        match continued.gradients().iter().all(|gradient| all_finite(&self.pool, gradient.data())) {
             true => Ok(()),
             false => Err(self.diverged("a gradient of a later update of the same batch")),
         }
