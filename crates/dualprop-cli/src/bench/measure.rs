@@ -7,6 +7,8 @@ use dualprop::base::Named;
 use dualprop::compute::Pool;
 use dualprop::training::benchmark::{Algorithm, Case, TrainingStep};
 
+use super::peer::PeerMeasurement;
+
 /// Steps before the clock starts: memory is touched, caches are warm.
 const WARM_UP: usize = 3;
 
@@ -26,8 +28,19 @@ pub(super) struct Measurement {
     pub(super) peak: f64,
     /// The most memory that the process held, where the system tells it.
     pub(super) peak_mib: Option<f64>,
-    /// The median ratio of our step to the peer's.
-    pub(super) ratio: Option<f64>,
+    /// What the peer was measured with.
+    pub(super) peer: Option<Comparison>,
+}
+
+/// A comparison with a peer over several rounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Comparison {
+    /// The median ratio of our step to the peer's of the same round.
+    pub(super) ratio: f64,
+    /// The peer's median of all rounds.
+    pub(super) seconds: f64,
+    /// The most memory that it held in any round.
+    pub(super) peak_mib: Option<f64>,
 }
 
 /// Times steps for at least so many seconds, and at least 20 of them, of `vgg16` 5.
@@ -61,7 +74,7 @@ pub(super) fn time(
         operations: step.operations(),
         peak,
         peak_mib: peak_memory(),
-        ratio: None,
+        peer: None,
     })
 }
 
@@ -72,15 +85,16 @@ pub(super) fn median(times: &mut [f64]) -> f64 {
 }
 
 impl Measurement {
-    /// The round with the median time, and the median of the ratios to the peer's times of the same rounds.
-    pub(super) fn middle(mut rounds: Vec<Measurement>, peer: Option<&[f64]>) -> Measurement {
-        let ratio = peer.map(|peer| {
-            let mut ratios: Vec<f64> = rounds.iter().zip(peer).map(|(ours, theirs)| ours.seconds / theirs).collect();
-            median(&mut ratios)
+    /// The round with the median time, and the comparison with the peer's rounds.
+    pub(super) fn middle(mut rounds: Vec<Measurement>, peer: Option<&[PeerMeasurement]>) -> Measurement {
+        let peer = peer.map(|peer| Comparison {
+            ratio: median(&mut rounds.iter().zip(peer).map(|(ours, theirs)| ours.seconds / theirs.seconds).collect::<Vec<_>>()),
+            seconds: median(&mut peer.iter().map(|round| round.seconds).collect::<Vec<_>>()),
+            peak_mib: peer.iter().filter_map(|round| round.peak_mib).reduce(f64::max),
         });
         rounds.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
         let middle = rounds.len() / 2;
-        Measurement { ratio, ..rounds.swap_remove(middle) }
+        Measurement { peer, ..rounds.swap_remove(middle) }
     }
 
     /// 10⁹ operations in a second.
@@ -105,7 +119,9 @@ impl Measurement {
             "gflops": self.gflops(),
             "share_of_peak": self.share_of_peak(),
             "peak_mib": self.peak_mib,
-            "ratio_to_torch": self.ratio,
+            "ratio_to_torch": self.peer.map(|peer| peer.ratio),
+            "torch_ms_per_step": self.peer.map(|peer| 1e3 * peer.seconds),
+            "torch_peak_mib": self.peer.and_then(|peer| peer.peak_mib),
         })
     }
 }
@@ -139,10 +155,13 @@ mod tests {
             operations: 6_000_000_000,
             peak: 12e9,
             peak_mib: None,
-            ratio: None,
+            peer: None,
         };
-        let middle = Measurement::middle(vec![round(1.0), round(3.0), round(2.0)], Some(&[4.0, 6.0, 2.0]));
-        assert_eq!((middle.seconds, middle.ratio), (2.0, Some(0.5)));
+        let peer = [(4.0, Some(7.0)), (6.0, None), (2.0, Some(9.0))];
+        let peer = peer.map(|(seconds, peak_mib)| PeerMeasurement { seconds, peak_mib });
+        let middle = Measurement::middle(vec![round(1.0), round(3.0), round(2.0)], Some(&peer));
+        assert_eq!(middle.seconds, 2.0);
+        assert_eq!(middle.peer, Some(Comparison { ratio: 0.5, seconds: 4.0, peak_mib: Some(9.0) }));
         assert_eq!((middle.gflops(), middle.share_of_peak()), (3.0, 0.25));
         assert_eq!(middle.json()["case"], "mlp512");
     }

@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
                 theirs.push(peer.time(case, seconds)?);
             }
         }
-        let theirs: Option<Vec<f64>> = peer.is_some().then_some(theirs);
+        let theirs = peer.is_some().then_some(theirs);
         let done = ours.into_iter().map(|rounds| Measurement::middle(rounds, theirs.as_deref()));
         for measurement in done {
             if arguments.json {

@@ -11,6 +11,15 @@ use dualprop::training::benchmark::Case;
 /// What Python runs.
 const PROGRAM: &str = include_str!("torch_step.py");
 
+/// What PyTorch needed for a case.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PeerMeasurement {
+    /// The median time of a step.
+    pub(super) seconds: f64,
+    /// The most memory that its process held, libraries included, where the system tells it.
+    pub(super) peak_mib: Option<f64>,
+}
+
 /// PyTorch on this machine.
 pub(super) struct Torch {
     python: PathBuf,
@@ -31,11 +40,16 @@ impl Torch {
         Ok(torch)
     }
 
-    /// The median time of a step, in seconds.
-    pub(super) fn time(&self, case: Case, seconds: f64) -> Result<f64> {
+    /// Times the steps of a case for at least so many seconds.
+    pub(super) fn time(&self, case: Case, seconds: f64) -> Result<PeerMeasurement> {
         let arguments = [case.name().to_string(), self.samples.to_string(), self.threads.to_string(), seconds.to_string()];
         let printed = self.python(PROGRAM, &arguments)?;
-        printed.trim().parse().with_context(|| format!("PyTorch's program printed `{}`, expected seconds", printed.trim()))
+        let numbers: Option<Vec<f64>> = printed.split_whitespace().map(|number| number.parse().ok()).collect();
+        match numbers.as_deref() {
+            Some([seconds]) => Ok(PeerMeasurement { seconds: *seconds, peak_mib: None }),
+            Some([seconds, peak_mib]) => Ok(PeerMeasurement { seconds: *seconds, peak_mib: Some(*peak_mib) }),
+            _ => bail!("PyTorch's program printed `{}`, expected seconds and MiB", printed.trim()),
+        }
     }
 
     /// Runs a program and returns what it printed.

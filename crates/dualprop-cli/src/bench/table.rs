@@ -21,8 +21,8 @@ pub(super) fn table(measured: &[Measurement], pool: &Pool, samples: usize) -> St
         "of peak",
         "peak MiB"
     );
-    let compared = measured.iter().any(|measurement| measurement.ratio.is_some());
-    text += if compared { "  ÷ PyTorch bp\n" } else { "\n" };
+    let compared = measured.iter().any(|measurement| measurement.peer.is_some());
+    text += if compared { "  ÷ PyTorch bp  PyTorch MiB\n" } else { "\n" };
     for measurement in measured {
         let memory = measurement.peak_mib.map_or("-".into(), |mib| format!("{mib:.0}"));
         text += &format!(
@@ -35,7 +35,11 @@ pub(super) fn table(measured: &[Measurement], pool: &Pool, samples: usize) -> St
             measurement.gflops(),
             100.0 * measurement.share_of_peak(),
         );
-        text += &measurement.ratio.map_or("\n".into(), |ratio| format!("{ratio:>14.3}\n"));
+        if let Some(peer) = measurement.peer {
+            let memory = peer.peak_mib.map_or("-".into(), |mib| format!("{mib:.0}"));
+            text += &format!("{:>14.3}{memory:>13}", peer.ratio);
+        }
+        text.push('\n');
     }
     text
 }

@@ -39,6 +39,28 @@ fn wrong_cases_and_a_peer_that_is_not_there_are_refused() {
     refused(&["bench", "--against", "torch", "--python", "./no-such-python"], 1, "./no-such-python has no PyTorch");
 }
 
+/// A program in PyTorch's place, which reads what it is given and tells a time and a size.
+#[cfg(unix)]
+#[test]
+fn a_peer_is_timed_in_the_same_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let against = |said: &str| {
+        // Written by another process: what this one has open for writing could not be started while another test forks.
+        let script = format!("printf '#!/bin/sh\\ncat > /dev/null\\necho {said}\\n' > python && chmod +x python");
+        let written = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).status();
+        assert!(written.unwrap().success());
+        let peer = ["--against", "torch", "--python", "./python", "--algorithm", "dp", "--json"];
+        dualprop(folder.path(), &SHORT.into_iter().chain(peer).collect::<Vec<_>>())
+    };
+    let output = against("1000.0 640.5");
+    let object: Value = serde_json::from_str(stdout(&output).trim()).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    assert_eq!((&object["torch_ms_per_step"], &object["torch_peak_mib"]), (&1e6.into(), &640.5.into()));
+    let ratio = object["ratio_to_torch"].as_f64().unwrap();
+    assert!(ratio > 0.0 && ratio < 1.0, "{object}");
+    assert!(against("7").status.success(), "where the system tells no memory");
+    assert_refused(&against("fast"), 1, "printed `fast`, expected seconds and MiB");
+}
+
 #[test]
 fn a_new_table_of_algorithms_has_rows_of_rust() {
     let folder = tempfile::tempdir().unwrap();
