@@ -186,10 +186,14 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// Σ f(aᵢ) bᵢ in eight interleaved sums: a fixed order that a processor can still work on in parallel.
 fn dot_by<A: Copy>(a: &[A], b: &[f64], f: impl Fn(A) -> f64) -> f64 {
     let mut sums = [0.0; 8];
-    for (a, b) in a.chunks(8).zip(b.chunks(8)) {
-        for ((sum, &a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += f(a) * b;
+    let ((whole, rest), (whole_b, rest_b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    for (a, b) in whole.iter().zip(whole_b) {
+        for i in 0..8 {
+            sums[i] += f(a[i]) * b[i];
         }
+    }
+    for ((sum, &a), b) in sums.iter_mut().zip(rest).zip(rest_b) {
+        *sum += f(a) * b;
     }
     sums.iter().sum()
 }
