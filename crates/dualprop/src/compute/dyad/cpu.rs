@@ -46,7 +46,6 @@ compiled! {
         }
     }
 
-    // Loops, not `for_each`, whose closures need not be inlined.
     fn update_piece<T: Real>(
         activation: Activation,
         weights: DyadWeights,

@@ -28,9 +28,7 @@ compiled! {
     /// Copies rows of [`COLUMNS`] numbers, so many numbers apart: in registers, for a call would take as long.
     fn whole_rows(rows: &[f32], stride: usize, packed: &mut [f32]) {
         for (i, packed) in packed.as_chunks_mut::<COLUMNS>().0.iter_mut().enumerate() {
-            if let Some(row) = rows[i * stride..].first_chunk() {
-                *packed = *row;
-            }
+            packed.copy_from_slice(&rows[i * stride..][..COLUMNS]);
         }
     }
 }
