@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::base::Real;
 
-use super::kernel::Left;
+use super::Left;
 
 /// A matrix in memory that it borrows: rows and columns may each have any stride.
 #[derive(Clone, Copy)]

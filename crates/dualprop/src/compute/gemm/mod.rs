@@ -1,7 +1,7 @@
 //! Matrix products.
 //!
 //! Products of f32 are our own: a tile of the output is held in registers ([`kernel`]) over blocks of [`DEPTH`] terms, whose
-//! operands are packed in the order in which they are read ([`pack`]). Every number of the output is
+//! operands are packed in the order in which they are read ([`pack`], [`block`]). Every number of the output is
 //!
 //! ```text
 //! base + s·(…fma(a₁, b₁, fma(a₀, b₀, 0))…) + s·(next block) + …
@@ -11,9 +11,10 @@
 //! processor and for any number of threads. Products of f64 come from the `gemm` crate ([`oracle`]), which is also what those
 //! of f32 are tested against.
 
-mod edge;
+mod ahead;
+mod block;
 mod isa;
-pub(super) mod kernel;
+mod kernel;
 mod matrix;
 mod oracle;
 mod pack;
@@ -22,8 +23,10 @@ mod shared;
 mod stack;
 mod transpose;
 
-pub(super) use edge::tile_of;
+pub(super) use ahead::Ahead;
+pub(super) use block::{Block, Left, ROWS, Right, multiply_block};
 pub use isa::Isa;
+pub(super) use kernel::{Base, STRIP};
 pub(super) use matrix::Matrix;
 pub(super) use oracle::product;
 pub use peak::fma_peak;
@@ -33,16 +36,18 @@ pub(super) use transpose::transpose;
 
 use super::pool::Team;
 use crate::base::Real;
-use kernel::{Base, COLUMNS, Operands, ROWS};
 
-/// Terms of a block of the sums. With [`COLUMNS`] a block of the right operand is as large as a first-level cache.
+/// Terms of a block of the sums: two strips of the right operand are then as large as a first-level cache.
 pub(super) const DEPTH: usize = 256;
+
+/// The most columns that one task computes.
+const PANEL: usize = 8 * STRIP;
 
 /// Up to so many rows of the output the right operand is read where it stands: too few to make packing it worth while.
 const FEW_ROWS: usize = 2 * ROWS;
 
-/// A product with fewer columns than so many tiles is also cut by rows, so that there is work for many threads.
-const FEW_TILES: usize = 8;
+/// A product with fewer panels than these is also cut by rows, so that there is work for many threads.
+const FEW_PANELS: usize = 8;
 
 /// output = scale · left · right, plus `bias` in every row; the output is row-major.
 pub(super) fn matmul<T: Real>(
@@ -71,23 +76,30 @@ fn multiply(team: &Team, (left, right): (Matrix<f32>, Matrix<f32>), scale: f32, 
             None => row.fill(0.0),
         });
     }
-    let panels = columns.div_ceil(COLUMNS);
+    let width = panel_of(columns);
+    let panels = columns.div_ceil(width);
     let tiles = rows.div_ceil(ROWS);
-    let groups = FEW_TILES.div_ceil(panels.max(1)).min(tiles);
+    let groups = FEW_PANELS.div_ceil(panels.max(1)).min(tiles);
     let tiles_per_group = tiles.div_ceil(groups.max(1));
-    // SAFETY: each task writes the columns first..first+COLUMNS (or to the edge) of the rows of its group, which are those of
-    // no other task.
+    // SAFETY: each task writes the columns first..first+width (or to the edge) of the rows of its group, which are those of no
+    // other task.
     let target = unsafe { Shared::new(output) };
     team.tasks(panels * groups, |task| {
-        let (first, group) = (task % panels * COLUMNS, task / panels);
+        let (first, group) = (task % panels * width, task / panels);
         let group = group * tiles_per_group * ROWS..rows.min((group + 1) * tiles_per_group * ROWS);
-        let bias = bias.map(|bias| &bias[first..columns.min(first + COLUMNS)]);
+        let bias = bias.map(|bias| &bias[first..columns.min(first + width)]);
         // SAFETY: rows and columns are within the output, whose length was checked above, and this task's alone.
         unsafe { panel(team, (left, right), group, first, (scale, bias), &target) };
     });
 }
 
-/// Computes these rows of the [`COLUMNS`] columns from `first`, or those that there are.
+/// How many columns of so many one task computes: few enough for work for many threads, and otherwise as many as may be, for the
+/// longer its rows are the faster memory gives them.
+fn panel_of(columns: usize) -> usize {
+    if columns < FEW_PANELS * PANEL { PANEL / 2 } else { PANEL }
+}
+
+/// Computes these rows of the columns of a panel from `first`, or those that there are.
 ///
 /// # Safety
 /// The rows and columns lie within the matrix that `target` leads to, and nobody else reads or writes them meanwhile; the
@@ -100,47 +112,38 @@ unsafe fn panel(
     (scale, bias): (f32, Option<&[f32]>),
     target: &Shared,
 ) {
-    let depth = right.rows;
-    let columns = COLUMNS.min(right.columns - first);
-    let in_place = rows.len() <= FEW_ROWS && right.column_stride == 1 && columns == COLUMNS;
-    let mut block = Stack::<{ DEPTH * COLUMNS }>::new();
-    let block = block.zeros(if in_place { 0 } else { COLUMNS * DEPTH.min(depth) });
+    if rows.is_empty() {
+        return;
+    }
+    let (depth, stride) = (right.rows, right.columns);
+    let columns = panel_of(stride).min(stride - first);
+    let strips = columns.div_ceil(STRIP);
+    let in_place = rows.len() <= FEW_ROWS && right.column_stride == 1 && columns.is_multiple_of(STRIP);
+    let mut packed = Stack::<{ DEPTH * PANEL }>::new();
+    let packed = packed.zeros(if in_place { 0 } else { strips * STRIP * DEPTH.min(depth) });
     for k in (0..depth).step_by(DEPTH) {
         let length = DEPTH.min(depth - k);
-        let (operand, right_stride) = if in_place {
-            (right.data[k * right.row_stride + first..].as_ptr(), right.row_stride)
+        let ahead = pack::next(right, k + length, first);
+        let (right, right_layout) = if in_place {
+            (right.data[k * right.row_stride + first..].as_ptr(), Right::rows(right.row_stride))
         } else {
-            pack::right(team.isa(), right, k, first, &mut block[..length * COLUMNS]);
-            (block.as_ptr(), COLUMNS)
+            pack::right(team.isa(), right, k, first, &mut packed[..strips * STRIP * length], length);
+            (packed.as_ptr(), Right::packed(STRIP * length))
         };
+        let (left, left_layout) = left.operand(rows.clone(), k..k + length);
         let base = match bias {
-            _ if k > 0 => Base::Tile,
+            _ if k > 0 => Base::Output,
             Some(bias) => Base::Row(bias.as_ptr()),
             None => Base::Nothing,
         };
-        for row in rows.clone().step_by(ROWS) {
-            let count = ROWS.min(rows.end - row);
-            let (left, left_layout) = left.operand(row..row + count, k..k + length);
-            // A share of the next block, so that it has arrived when its turn comes.
-            pack::fetch_ahead(right, (k + DEPTH, first), (row - rows.start) / ROWS, rows.len().div_ceil(ROWS));
-            let stride = right.columns;
-            let operands = Operands {
-                rows: count,
-                depth: length,
-                left,
-                left_layout,
-                right: operand,
-                right_stride,
-                scale,
-                base,
-                tile: target.at(row * stride + first, (count - 1) * stride + columns),
-                tile_stride: stride,
-            };
-            // SAFETY: `left` stands in its matrix, `operand` has `length` rows of COLUMNS numbers (in place these are within the
-            // matrix, since `columns` is COLUMNS), the bias has `columns`, and the tile is within the target, which the caller
-            // lends to this call alone.
-            unsafe { tile_of(team.isa(), columns, operands) };
-        }
+        let output = target.at(rows.start * stride + first, (rows.len() - 1) * stride + columns);
+        let (rows, depth, output_stride) = (rows.len(), length, stride);
+        let block =
+            Block { rows, columns, depth, left, left_layout, right, right_layout, scale, base, output, output_stride, ahead };
+        // SAFETY: `left` stands in its matrix, `right` has `length` rows of all strips (in place these are within the matrix,
+        // since the columns fill them), the bias has `columns`, and the output is within the target, which the caller lends to
+        // this call alone.
+        unsafe { multiply_block(team.isa(), &block) };
     }
 }
 

@@ -7,8 +7,9 @@
 mod patches;
 mod product;
 
-use crate::compute::gemm::kernel::{Base, COLUMNS, Left, Operands, ROWS};
-use crate::compute::gemm::{DEPTH, Shared, Stack, tile_of, transpose};
+use std::ops::Range;
+
+use crate::compute::gemm::{Ahead, Base, Block, DEPTH, Left, ROWS, Right, STRIP, Shared, Stack, multiply_block, transpose};
 use crate::compute::pool::Team;
 
 use super::Convolution;
@@ -21,13 +22,13 @@ const TASK: usize = 8 * ROWS;
 /// Pixels of an image that count as few: the rows are then samples.
 const FEW_PIXELS: usize = 16;
 
-/// Room for a block of the left operand of a task.
-type Block = Stack<{ TASK * DEPTH }>;
+/// Room for the left operand of a block of a task.
+type Room = Stack<{ TASK * DEPTH }>;
 
 /// How many numbers any of the three products needs to work with.
 pub(super) fn workspace(c: Convolution) -> usize {
-    let panels = |channels: usize| channels.div_ceil(COLUMNS) * COLUMNS;
-    let kernels = c.size * c.size * (c.inputs * panels(c.outputs)).max(c.outputs * panels(c.inputs));
+    let whole = |channels: usize| channels.next_multiple_of(STRIP);
+    let kernels = c.size * c.size * (c.inputs * whole(c.outputs)).max(c.outputs * whole(c.inputs));
     kernels.max(product::parts(c) * c.patch() * c.outputs)
 }
 
@@ -41,8 +42,7 @@ pub(super) fn convolve(
     (input, output): (&[f32], &mut [f32]),
     workspace: &mut [f32],
 ) {
-    let panels = c.outputs.div_ceil(COLUMNS);
-    let weights = &mut workspace[..panels * c.patch() * COLUMNS];
+    let weights = &mut workspace[..c.outputs.next_multiple_of(STRIP) * c.patch()];
     pack(team, c, (kernel, turned), weights);
     let (weights, samples) = (&*weights, output.len() / (c.pixels() * c.outputs));
     // SAFETY: every pixel is in one task.
@@ -58,20 +58,20 @@ pub(super) fn convolve(
     });
 }
 
-/// weights[panel][tap · in][COLUMNS], as the convolution in this direction sees them; channels that there are not are 0.
+/// weights[strip][tap · in][STRIP], as the convolution in this direction sees them; channels that there are not are 0.
 fn pack(team: &Team, c: Convolution, (kernel, turned): (&[f32], bool), weights: &mut [f32]) {
     let (taps, plane) = (c.size * c.size, c.inputs * c.outputs);
-    team.pieces(weights, c.patch() * COLUMNS, |start, panel| {
+    team.pieces(weights, c.patch() * STRIP, |start, strip| {
         let first = start / c.patch();
-        let columns = COLUMNS.min(c.outputs - first);
-        panel.fill(0.0);
-        for (tap, panel) in panel.chunks_exact_mut(c.inputs * COLUMNS).enumerate() {
+        let columns = STRIP.min(c.outputs - first);
+        strip.fill(0.0);
+        for (tap, strip) in strip.chunks_exact_mut(c.inputs * STRIP).enumerate() {
             if turned {
                 let plane = &kernel[(taps - 1 - tap) * plane..][..plane];
-                transpose(columns, |column| &plane[(first + column) * c.inputs..][..c.inputs], panel, COLUMNS);
+                transpose(columns, |column| &plane[(first + column) * c.inputs..][..c.inputs], strip, STRIP);
             } else {
                 let rows = kernel[tap * plane..][..plane].chunks_exact(c.outputs);
-                panel.chunks_exact_mut(COLUMNS).zip(rows).for_each(|(to, from)| {
+                strip.chunks_exact_mut(STRIP).zip(rows).for_each(|(to, from)| {
                     to[..columns].copy_from_slice(&from[first..first + columns]);
                 });
             }
@@ -93,77 +93,67 @@ impl Convolution {
         input: &[f32],
         output: &Shared,
     ) {
-        let mut block = Block::new();
+        let mut room = Room::new();
         if self.is_thin() && self.patch() <= DEPTH {
-            let block = block.zeros(pixels.count * self.patch());
-            self.patches(input, pixels, block);
-            for (panel, weights) in weights.chunks_exact(self.patch() * COLUMNS).enumerate() {
-                for row in (0..pixels.count).step_by(ROWS) {
-                    let part = pixels.part(row);
-                    let left = (&block[row * self.patch()..][..part.count * self.patch()], Left::Rows(self.patch()));
-                    // SAFETY: the caller's guarantee.
-                    unsafe { self.add_tile(team, part, (left, weights), (panel, false, bias), output) };
-                }
-            }
+            let left = room.zeros(pixels.count * self.patch());
+            self.patches(input, pixels, left);
+            // SAFETY: the caller's guarantee.
+            unsafe {
+                self.add_block(team, pixels, (left, Left::Rows(self.patch())), (weights, 0..self.patch()), (false, bias), output)
+            };
             return;
         }
-        let (block, mut begun) = (block.zeros(pixels.count * DEPTH.min(self.patch())), false);
+        let (left, mut begun) = (room.zeros(pixels.count * DEPTH.min(self.patch())), false);
         for run in taps.runs(self.size) {
             let terms = run.start * self.inputs..run.end * self.inputs;
             for k in terms.clone().step_by(DEPTH) {
                 let depth = DEPTH.min(terms.end - k);
                 for row in (0..pixels.count).step_by(ROWS) {
                     let part = pixels.part(row);
-                    self.gather_terms(input, part, k..k + depth, &mut block[row * depth..][..part.count * depth]);
+                    self.gather_terms(input, part, k..k + depth, &mut left[row * depth..][..part.count * depth]);
                 }
-                for (panel, weights) in weights.chunks_exact(self.patch() * COLUMNS).enumerate() {
-                    let right = &weights[k * COLUMNS..][..depth * COLUMNS];
-                    for row in (0..pixels.count).step_by(ROWS) {
-                        let part = pixels.part(row);
-                        let left = (&block[row * depth..][..part.count * depth], Left::Columns(part.count));
-                        let bias = bias.filter(|_| !begun);
-                        // SAFETY: the caller's guarantee.
-                        unsafe { self.add_tile(team, part, (left, right), (panel, begun, bias), output) };
-                    }
-                }
+                let left = (&left[..pixels.count * depth], Left::Tiles);
+                // SAFETY: the caller's guarantee.
+                unsafe { self.add_block(team, pixels, left, (weights, k..k + depth), (begun, bias), output) };
                 begun = true;
             }
         }
     }
 
-    /// Adds a block of terms to the numbers above of these pixels and this panel; the first block overwrites them.
+    /// Adds a block of terms to the numbers above of these pixels; the first block overwrites them.
     ///
     /// # Safety
     /// Nobody else reads or writes them meanwhile.
-    unsafe fn add_tile(
+    unsafe fn add_block(
         self,
         team: &Team,
         pixels: Pixels,
-        (left, right): ((&[f32], Left), &[f32]),
-        (panel, begun, bias): (usize, bool, Option<&[f32]>),
+        (left, left_layout): (&[f32], Left),
+        (weights, terms): (&[f32], Range<usize>),
+        (begun, bias): (bool, Option<&[f32]>),
         output: &Shared,
     ) {
-        let first = panel * COLUMNS;
-        let columns = COLUMNS.min(self.outputs - first);
-        let (stride, (left, left_layout)) = (pixels.step * self.outputs, left);
-        let operands = Operands {
+        let output_stride = pixels.step * self.outputs;
+        let block = Block {
             rows: pixels.count,
-            depth: right.len() / COLUMNS,
+            columns: self.outputs,
+            depth: terms.len(),
             left: left.as_ptr(),
             left_layout,
-            right: right.as_ptr(),
-            right_stride: COLUMNS,
+            right: weights[terms.start * STRIP..].as_ptr(),
+            right_layout: Right::packed(self.patch() * STRIP),
             scale: 1.0,
             base: match bias {
-                _ if begun => Base::Tile,
-                Some(bias) => Base::Row(bias[first..first + columns].as_ptr()),
+                _ if begun => Base::Output,
+                Some(bias) => Base::Row(bias.as_ptr()),
                 None => Base::Nothing,
             },
-            tile: output.at(pixels.first * self.outputs + first, (pixels.count - 1) * stride + columns),
-            tile_stride: stride,
+            output: output.at(pixels.first * self.outputs, (pixels.count - 1) * output_stride + self.outputs),
+            output_stride,
+            ahead: Ahead::NOTHING,
         };
-        // SAFETY: `left` and `right` have as many numbers as their layouts reach, the tile is that of these pixels, which the
-        // caller lends to this call; a team has the instructions.
-        unsafe { tile_of(team.isa(), columns, operands) };
+        // SAFETY: `left` has all pixels and terms, `weights` every strip of all terms, the bias all channels, and the output is
+        // that of these pixels, which the caller lends to this call; a team has the instructions.
+        unsafe { multiply_block(team.isa(), &block) };
     }
 }

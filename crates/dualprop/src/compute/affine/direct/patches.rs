@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use crate::compute::affine::Convolution;
-use crate::compute::gemm::kernel::ROWS;
-use crate::compute::gemm::{DEPTH, transpose};
+use crate::compute::gemm::{DEPTH, ROWS, transpose};
 
 /// Pixels that are rows of a product, counted over all samples, at equal distances.
 #[derive(Clone, Copy)]

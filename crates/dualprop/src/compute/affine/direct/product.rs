@@ -4,12 +4,11 @@
 use std::ops::Range;
 
 use crate::compute::affine::Convolution;
-use crate::compute::gemm::kernel::{Base, COLUMNS, Left, Operands, ROWS};
-use crate::compute::gemm::{DEPTH, Shared, Stack, tile_of};
+use crate::compute::gemm::{Ahead, Base, Block, DEPTH, Left, Right, STRIP, Stack, multiply_block};
 use crate::compute::pool::Team;
 
 use super::patches::Pixels;
-use super::{Block, TASK};
+use super::{Room, TASK};
 
 /// Numbers of a kernel up to which its weight product is a sum over parts of the batch.
 const SMALL_KERNEL: usize = 1 << 16;
@@ -64,14 +63,14 @@ pub(in crate::compute::affine) fn weight_product(
 
 /// sums[tap · in][out] += Σ over the pixels of a sample of the difference times the patch below it.
 fn add_patches(team: &Team, c: Convolution, (mean, difference): (&[f32], &[f32]), sample: usize, sums: &mut [f32]) {
-    let mut block = Block::new();
-    let block = block.zeros(DEPTH.min(c.pixels()) * c.patch());
+    let mut room = Room::new();
+    let patches = room.zeros(DEPTH.min(c.pixels()) * c.patch());
     let first = sample * c.pixels();
     for pixel in (first..first + c.pixels()).step_by(DEPTH) {
         let count = DEPTH.min(first + c.pixels() - pixel);
-        c.patches(mean, Pixels { first: pixel, step: 1, count }, &mut block[..count * c.patch()]);
+        c.patches(mean, Pixels { first: pixel, step: 1, count }, &mut patches[..count * c.patch()]);
         let right = &difference[pixel * c.outputs..][..count * c.outputs];
-        add_outer(team, (c.patch(), c.outputs, count), (&*block, c.patch()), (right, c.outputs), sums);
+        add_outer(team, (c.patch(), c.outputs, count), (&*patches, c.patch()), (right, c.outputs), sums);
     }
 }
 
@@ -121,41 +120,38 @@ fn add_outer(
     (right, right_stride): (&[f32], usize),
     sum: &mut [f32],
 ) {
-    // SAFETY: this thread alone uses it.
-    let sums = unsafe { Shared::new(sum) };
+    assert_eq!(sum.len(), rows * columns, "sums of a product");
+    let output_stride = columns;
+    // The last columns, where they do not fill a strip, are copied.
+    let whole = columns / STRIP * STRIP;
+    let mut room = Stack::<{ DEPTH * STRIP }>::new();
     for k in (0..depth).step_by(DEPTH) {
         let length = DEPTH.min(depth - k);
-        for column in (0..columns).step_by(COLUMNS) {
-            let width = COLUMNS.min(columns - column);
-            let right = &right[k * right_stride + column..][..(length - 1) * right_stride + width];
-            let mut packed = Stack::<{ DEPTH * COLUMNS }>::new();
-            let (right, right_stride) = if width == COLUMNS {
-                (right, right_stride)
-            } else {
-                let packed = packed.zeros(length * COLUMNS);
-                for (to, from) in packed.chunks_exact_mut(COLUMNS).zip(right.chunks(right_stride)) {
-                    to[..width].copy_from_slice(&from[..width]);
-                }
-                (&*packed, COLUMNS)
+        let left = &left[k * left_stride..][..(length - 1) * left_stride + rows];
+        let right = &right[k * right_stride..][..(length - 1) * right_stride + columns];
+        let edge = room.zeros(if whole < columns { length * STRIP } else { 0 });
+        for (to, from) in edge.chunks_exact_mut(STRIP).zip(right.chunks(right_stride)) {
+            to[..columns - whole].copy_from_slice(&from[whole..columns]);
+        }
+        let parts = [(0..whole, right, Right::rows(right_stride)), (whole..columns, &*edge, Right::packed(length * STRIP))];
+        for (columns, right, right_layout) in parts {
+            let block = Block {
+                rows,
+                columns: columns.len(),
+                depth: length,
+                left: left.as_ptr(),
+                left_layout: Left::Columns(left_stride),
+                right: right.as_ptr(),
+                right_layout,
+                scale: 1.0,
+                base: Base::Output,
+                output: sum[columns.start..].as_mut_ptr(),
+                output_stride,
+                ahead: Ahead::NOTHING,
             };
-            for row in (0..rows).step_by(ROWS) {
-                let count = ROWS.min(rows - row);
-                let operands = Operands {
-                    rows: count,
-                    depth: length,
-                    left: left[k * left_stride + row..][..(length - 1) * left_stride + count].as_ptr(),
-                    left_layout: Left::Columns(left_stride),
-                    right: right.as_ptr(),
-                    right_stride,
-                    scale: 1.0,
-                    base: Base::Tile,
-                    tile: sums.at(row * columns + column, (count - 1) * columns + width),
-                    tile_stride: columns,
-                };
-                // SAFETY: the slices have the numbers that their layouts reach, and the tile is one of `sum`, which is borrowed
-                // mutably; a team has the instructions.
-                unsafe { tile_of(team.isa(), width, operands) };
-            }
+            // SAFETY: the slices have the numbers that their layouts reach, and the sums, of `rows` rows, are borrowed mutably;
+            // a team has the instructions.
+            unsafe { multiply_block(team.isa(), &block) };
         }
     }
 }

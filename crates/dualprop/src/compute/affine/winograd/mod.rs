@@ -16,8 +16,7 @@ mod four;
 mod transform;
 mod two;
 
-use crate::compute::gemm::kernel::{Base, COLUMNS, Left, Operands, ROWS, tile};
-use crate::compute::gemm::{DEPTH, Shared, transpose};
+use crate::compute::gemm::{Ahead, Base, Block, DEPTH, Left, Right, STRIP, Shared, multiply_block, transpose};
 use crate::compute::pool::Team;
 
 use super::Convolution;
@@ -27,9 +26,15 @@ pub(super) use four::Four;
 use transform::{LANES, Lanes, Transform};
 pub(super) use two::Two;
 
-/// Whether the transforms can be used: channels must fill whole vectors and tiles.
+/// Channels come in multiples of these, so that there are no edges.
+const CHANNELS: usize = 2 * STRIP;
+
+/// Columns that one task computes.
+const PANEL: usize = CHANNELS;
+
+/// Whether the transforms can be used.
 pub(super) fn suits(c: Convolution) -> bool {
-    c.size == 3 && c.inputs.is_multiple_of(COLUMNS) && c.outputs.is_multiple_of(COLUMNS)
+    c.size == 3 && c.inputs.is_multiple_of(CHANNELS) && c.outputs.is_multiple_of(CHANNELS)
 }
 
 /// How many numbers any of the three products needs to work with.
@@ -63,34 +68,34 @@ pub(super) fn convolve<F: Transform>(
     });
 }
 
-/// U[p][panel][in][COLUMNS] = G g Gᵀ of every pair of channels.
+/// U[p][strip][in][STRIP] = G g Gᵀ of every pair of channels.
 fn transform_weights<F: Transform>(team: &Team, c: Convolution, (kernel, turned): (&[f32], bool), weights: &mut [f32]) {
-    let (panels, chunks) = (c.outputs / COLUMNS, c.inputs / LANES);
+    let (strips, chunks) = (c.outputs / STRIP, c.inputs / LANES);
     // SAFETY: the channels of a task are those of no other.
     let weights = unsafe { Shared::new(weights) };
-    team.tasks(panels * chunks, |task| {
-        let (panel, first) = (task / chunks, task % chunks * LANES);
+    team.tasks(strips * chunks, |task| {
+        let (strip, first) = (task / chunks, task % chunks * LANES);
         let mut taken = [0.0; TAKEN];
-        take(c, (kernel, turned), (panel * COLUMNS, first), &mut taken);
-        kernel_channels::<F>(team.isa(), &taken, &weights, (panel * c.inputs + first) * COLUMNS, c.inputs * c.outputs);
+        take(c, (kernel, turned), (strip * STRIP, first), &mut taken);
+        kernel_channels::<F>(team.isa(), &taken, &weights, (strip * c.inputs + first) * STRIP, c.inputs * c.outputs);
     });
 }
 
-/// The weights of so many channels below and above, [9][LANES][COLUMNS].
-const TAKEN: usize = 9 * LANES * COLUMNS;
+/// The weights of so many channels below and above, [9][LANES][STRIP].
+const TAKEN: usize = 9 * LANES * STRIP;
 
 /// taken[tap][row][column]: the weights of the channels from these above and below, as the convolution in this direction sees
 /// them.
 fn take(c: Convolution, (kernel, turned): (&[f32], bool), (above, below): (usize, usize), taken: &mut [f32; TAKEN]) {
     let plane = c.inputs * c.outputs;
-    for (tap, taken) in taken.chunks_exact_mut(LANES * COLUMNS).enumerate() {
+    for (tap, taken) in taken.chunks_exact_mut(LANES * STRIP).enumerate() {
         if turned {
             let plane = &kernel[(8 - tap) * plane..][..plane];
-            transpose(COLUMNS, |column| &plane[(above + column) * c.inputs + below..][..LANES], taken, COLUMNS);
+            transpose(STRIP, |column| &plane[(above + column) * c.inputs + below..][..LANES], taken, STRIP);
         } else {
             let plane = &kernel[tap * plane..][..plane];
-            for (row, taken) in taken.chunks_exact_mut(COLUMNS).enumerate() {
-                taken.copy_from_slice(&plane[(below + row) * c.outputs + above..][..COLUMNS]);
+            for (row, taken) in taken.chunks_exact_mut(STRIP).enumerate() {
+                taken.copy_from_slice(&plane[(below + row) * c.outputs + above..][..STRIP]);
             }
         }
     }
@@ -98,8 +103,8 @@ fn take(c: Convolution, (kernel, turned): (&[f32], bool), (above, below): (usize
 
 compiled! {
     fn kernel_channels<F: Transform>(taken: &[f32; TAKEN], weights: &Shared, place: usize, plane: usize) {
-        for lanes in (0..LANES * COLUMNS).step_by(LANES) {
-            let load = |i: usize, j: usize| Lanes::load(&taken[(3 * i + j) * LANES * COLUMNS + lanes..]);
+        for lanes in (0..LANES * STRIP).step_by(LANES) {
+            let load = |i: usize, j: usize| Lanes::load(&taken[(3 * i + j) * LANES * STRIP + lanes..]);
             F::kernel(load, |i, j, numbers| numbers.write(weights, (i * F::BELOW + j) * plane + place + lanes));
         }
     }
@@ -114,34 +119,32 @@ compiled! {
 
 /// M[p] = V[p] U[p]
 fn multiply<F: Transform>(team: &Team, c: Convolution, tiles: usize, v: &[f32], weights: &[f32], m: &mut [f32]) {
-    let (below, above, panels) = (padded(c.inputs), padded(c.outputs), c.outputs / COLUMNS);
+    let (below, above, panels) = (padded(c.inputs), padded(c.outputs), c.outputs / PANEL);
     // SAFETY: a task writes the columns of its panel at its point.
     let m = unsafe { Shared::new(m) };
     team.tasks(F::POINTS * panels, |task| {
         let (point, panel) = (task / panels, task % panels);
+        let weights = &weights[task * c.inputs * PANEL..][..c.inputs * PANEL];
+        let v = &v[point * tiles * below..][..tiles * below];
+        let m = m.at(point * tiles * above + panel * PANEL, (tiles - 1) * above + PANEL);
         for k in (0..c.inputs).step_by(DEPTH) {
-            let depth = DEPTH.min(c.inputs - k);
-            let right = &weights[(task * c.inputs + k) * COLUMNS..][..depth * COLUMNS];
-            for row in (0..tiles).step_by(ROWS) {
-                let rows = ROWS.min(tiles - row);
-                let left = &v[(point * tiles + row) * below + k..][..(rows - 1) * below + depth];
-                let place = (point * tiles + row) * above + panel * COLUMNS;
-                let operands = Operands {
-                    rows,
-                    depth,
-                    left: left.as_ptr(),
-                    left_layout: Left::Rows(below),
-                    right: right.as_ptr(),
-                    right_stride: COLUMNS,
-                    scale: 1.0,
-                    base: if k == 0 { Base::Nothing } else { Base::Tile },
-                    tile: m.at(place, (rows - 1) * above + COLUMNS),
-                    tile_stride: above,
-                };
-                // SAFETY: the slices have the numbers that their layouts reach, and the tile is this task's; a team has the
-                // instructions.
-                unsafe { tile(team.isa(), operands) };
-            }
+            let block = Block {
+                rows: tiles,
+                columns: PANEL,
+                depth: DEPTH.min(c.inputs - k),
+                left: v[k..].as_ptr(),
+                left_layout: Left::Rows(below),
+                right: weights[k * STRIP..].as_ptr(),
+                right_layout: Right::packed(c.inputs * STRIP),
+                scale: 1.0,
+                base: if k == 0 { Base::Nothing } else { Base::Output },
+                output: m,
+                output_stride: above,
+                ahead: Ahead::NOTHING,
+            };
+            // SAFETY: the slices have the numbers that their layouts reach, and the output is this task's; a team has the
+            // instructions.
+            unsafe { multiply_block(team.isa(), &block) };
         }
     });
 }
@@ -184,30 +187,28 @@ fn add_products<F: Transform>(
     e: &[f32],
     sums: &mut [f32],
 ) {
-    let (below, above, panels) = (padded(c.inputs), padded(c.outputs), c.outputs / COLUMNS);
+    let (below, above, panels) = (padded(c.inputs), padded(c.outputs), c.outputs / PANEL);
     // SAFETY: a task writes the columns of its panel at its point.
     let sums = unsafe { Shared::new(sums) };
     team.tasks(F::POINTS * panels, |task| {
         let (point, panel) = (task / panels, task % panels);
-        let right = &e[point * tiles * above + panel * COLUMNS..][..(tiles - 1) * above + COLUMNS];
-        for row in (0..c.inputs).step_by(ROWS) {
-            let rows = ROWS.min(c.inputs - row);
-            let left = &v[point * tiles * below + row..][..(tiles - 1) * below + rows];
-            let place = (point * c.inputs + row) * c.outputs + panel * COLUMNS;
-            let operands = Operands {
-                rows,
-                depth: tiles,
-                left: left.as_ptr(),
-                left_layout: Left::Columns(below),
-                right: right.as_ptr(),
-                right_stride: above,
-                scale: 1.0,
-                base: if first { Base::Nothing } else { Base::Tile },
-                tile: sums.at(place, (rows - 1) * c.outputs + COLUMNS),
-                tile_stride: c.outputs,
-            };
-            // SAFETY: as in `multiply`.
-            unsafe { tile(team.isa(), operands) };
-        }
+        let right = &e[point * tiles * above + panel * PANEL..][..(tiles - 1) * above + PANEL];
+        let left = &v[point * tiles * below..][..tiles * below];
+        let block = Block {
+            rows: c.inputs,
+            columns: PANEL,
+            depth: tiles,
+            left: left.as_ptr(),
+            left_layout: Left::Columns(below),
+            right: right.as_ptr(),
+            right_layout: Right::rows(above),
+            scale: 1.0,
+            base: if first { Base::Nothing } else { Base::Output },
+            output: sums.at(point * c.inputs * c.outputs + panel * PANEL, (c.inputs - 1) * c.outputs + PANEL),
+            output_stride: c.outputs,
+            ahead: Ahead::NOTHING,
+        };
+        // SAFETY: as in `multiply`.
+        unsafe { multiply_block(team.isa(), &block) };
     });
 }
