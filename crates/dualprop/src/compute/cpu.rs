@@ -1,12 +1,14 @@
-//! The CPU: binds a program once (buffers, gradients) and then executes its operations in order.
+//! The CPU: binds a program once (buffers, gradients, fusion of neighbours) and then executes its operations in order.
 
 use std::mem;
 use std::ops::Range;
 
 use crate::base::{Error, Real, Result};
 
+use super::fusion::{Fused, fuse};
 use super::pool::{ELEMENTS, Team};
 use super::spectral::spectral_norm;
+use super::update::Update;
 use super::{BufferId, Op, ParameterId, Pool, Program, RoutingId, ScalarId, Tensor, affine, dyad, nudge, pooling};
 
 /// A program bound to this machine's memory, for batches of up to `capacity` samples.
@@ -19,12 +21,15 @@ pub struct Cpu<T> {
     scalars: Vec<T>,
     gradients: Vec<Tensor<T>>,
     workspace: Vec<T>,
+    updates_early: bool,
+    fused: Vec<Option<Fused>>,
     pool: Pool,
 }
 
 impl<T: Real> Cpu<T> {
     /// Reserves all memory that the program needs for `capacity` samples.
-    pub fn new(program: Program, capacity: usize, pool: Pool) -> Self {
+    pub fn new(mut program: Program, capacity: usize, pool: Pool) -> Self {
+        let fused = fuse::<T>(&mut program, pool.is_exact());
         let buffers = program.buffers.iter().map(|width| vec![T::ZERO; width * capacity]).collect();
         let routings = program.routings.iter().map(|width| vec![0; width * capacity]).collect();
         let writes_gradients = program.ops.iter().any(|op| matches!(op, Op::WeightProduct { .. } | Op::ZeroGradient { .. }));
@@ -32,7 +37,8 @@ impl<T: Real> Cpu<T> {
         let gradients = shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
         let scalars = vec![T::ZERO; program.scalars];
         let workspace = vec![T::ZERO; program.workspace(capacity, pool.threads())];
-        Cpu { program, capacity, samples: capacity, buffers, routings, scalars, gradients, workspace, pool }
+        let updates_early = program.reads_no_parameter_after_its_gradient();
+        Cpu { program, capacity, samples: capacity, buffers, routings, scalars, gradients, workspace, updates_early, fused, pool }
     }
 
     /// The program.
@@ -93,6 +99,51 @@ impl<T: Real> Cpu<T> {
     /// # Errors
     /// [`Error::Shape`] if the parameters are not those of the program.
     pub fn execute(&mut self, ops: Range<usize>, parameters: &[Tensor<T>]) -> Result<()> {
+        self.check(parameters)?;
+        let pool = self.pool.clone();
+        pool.enter(|team| {
+            for index in ops {
+                self.perform(team, index, parameters);
+            }
+        });
+        Ok(())
+    }
+
+    /// Executes the whole program, and updates every parameter as soon as its gradient is known. [`Cpu::gradients`] has no
+    /// meaning afterwards: a gradient that is used at once is not kept.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the parameters are not those of the program.
+    pub fn execute_and_update(&mut self, update: &mut Update<T>) -> Result<()> {
+        self.check(update.parameters())?;
+        let pool = self.pool.clone();
+        pool.enter(|team| {
+            for index in 0..self.program.ops.len() {
+                match self.program.ops[index] {
+                    Op::WeightProduct { map, kernel, bias, mean, difference, scale } if self.updates_early => {
+                        let mut workspace = mem::take(&mut self.workspace);
+                        self.with_gradients(kernel, bias, |device, gradients| {
+                            let inputs = (device.buffer(mean), device.buffer(difference));
+                            affine::update(team, map, inputs, scale, gradients, update, &mut workspace);
+                        });
+                        self.workspace = workspace;
+                    }
+                    _ => self.perform(team, index, update.parameters()),
+                }
+            }
+            for op in &self.program.ops {
+                let late = match *op {
+                    Op::ZeroGradient { kernel, bias } => [kernel, bias],
+                    Op::WeightProduct { kernel, bias, .. } if !self.updates_early => [kernel, bias],
+                    _ => continue,
+                };
+                late.into_iter().for_each(|id| update.apply_on(team, id, self.gradients[id.0].data()));
+            }
+        });
+        Ok(())
+    }
+
+    fn check(&self, parameters: &[Tensor<T>]) -> Result<()> {
         if parameters.len() != self.program.parameters.len() {
             return Err(Error::shape("the parameter list", &[parameters.len()], &[self.program.parameters.len()]));
         }
@@ -101,20 +152,28 @@ impl<T: Real> Cpu<T> {
                 return Err(Error::shape(format!("parameter {i}"), tensor.shape(), shape));
             }
         }
-        let pool = self.pool.clone();
-        pool.enter(|team| {
-            for index in ops {
-                let op = self.program.ops[index];
-                self.perform(team, op, parameters);
-            }
-        });
         Ok(())
     }
 
-    fn perform(&mut self, team: &Team, op: Op, parameters: &[Tensor<T>]) {
+    fn perform(&mut self, team: &Team, index: usize, parameters: &[Tensor<T>]) {
         let parameter = |id: ParameterId| &parameters[id.0];
         let mut workspace = mem::take(&mut self.workspace);
         let space = &mut workspace[..];
+        match self.fused[index] {
+            Some(Fused::AffineAndPool { map, kernel, bias, input, output, routing }) => {
+                self.with_routing(output, routing, |device, output, routing| {
+                    let parameters = (parameter(kernel), parameter(bias));
+                    affine::forward_pooled(team, map, parameters, device.buffer(input), (output, routing), space);
+                });
+            }
+            Some(Fused::Done) => {}
+            None => self.perform_alone(team, self.program.ops[index], parameters, space),
+        }
+        self.workspace = workspace;
+    }
+
+    fn perform_alone(&mut self, team: &Team, op: Op, parameters: &[Tensor<T>], space: &mut [T]) {
+        let parameter = |id: ParameterId| &parameters[id.0];
         match op {
             Op::Affine { map, kernel, bias, input, output } => self.with_output(output, |device, output| {
                 affine::forward(team, map, parameter(kernel), parameter(bias), device.buffer(input), output, space);
@@ -122,14 +181,9 @@ impl<T: Real> Cpu<T> {
             Op::Adjoint { map, kernel, input, output } => self.with_output(output, |device, output| {
                 affine::adjoint(team, map, parameter(kernel), device.buffer(input), output, space);
             }),
-            Op::Pool { pooling, input, output, routing } => {
-                let mut winners = mem::take(&mut self.routings[routing.0]);
-                let end = self.samples * self.program.routings[routing.0];
-                self.with_output(output, |device, output| {
-                    pooling::forward(team, pooling, device.buffer(input), output, &mut winners[..end]);
-                });
-                self.routings[routing.0] = winners;
-            }
+            Op::Pool { pooling, input, output, routing } => self.with_routing(output, routing, |device, output, routing| {
+                pooling::forward(team, pooling, device.buffer(input), output, routing);
+            }),
             Op::Unpool { pooling, input, routing, output } => self.with_output(output, |device, output| {
                 pooling::backward(team, pooling, device.buffer(input), device.routing(routing), output);
             }),
@@ -178,19 +232,28 @@ impl<T: Real> Cpu<T> {
             }
             Op::Constant { value, scalar } => self.scalars[scalar.0] = T::from_f64(value),
             Op::WeightProduct { map, kernel, bias, mean, difference, scale } => {
-                let mut d_kernel = mem::take(&mut self.gradients[kernel.0]);
-                let mut d_bias = mem::take(&mut self.gradients[bias.0]);
-                let inputs = (self.buffer(mean), self.buffer(difference));
-                affine::weight_product(team, map, inputs, scale, (&mut d_kernel, &mut d_bias), space);
-                self.gradients[kernel.0] = d_kernel;
-                self.gradients[bias.0] = d_bias;
+                self.with_gradients(kernel, bias, |device, [(_, d_kernel), (_, d_bias)]| {
+                    let inputs = (device.buffer(mean), device.buffer(difference));
+                    affine::weight_product(team, map, inputs, scale, (d_kernel, d_bias), space);
+                });
             }
             Op::ZeroGradient { kernel, bias } => {
                 self.gradients[kernel.0].data_mut().fill(T::ZERO);
                 self.gradients[bias.0].data_mut().fill(T::ZERO);
             }
         }
-        self.workspace = workspace;
+    }
+
+    /// Lends the gradients of a layer to `work` for writing, the buffers for reading.
+    fn with_gradients(
+        &mut self,
+        kernel: ParameterId,
+        bias: ParameterId,
+        work: impl FnOnce(&Self, [(ParameterId, &mut Tensor<T>); 2]),
+    ) {
+        let [mut d_kernel, mut d_bias] = [kernel, bias].map(|id| mem::take(&mut self.gradients[id.0]));
+        work(self, [(kernel, &mut d_kernel), (bias, &mut d_bias)]);
+        (self.gradients[kernel.0], self.gradients[bias.0]) = (d_kernel, d_bias);
     }
 
     /// Lends one buffer to `work` for writing, the others for reading.
@@ -198,6 +261,14 @@ impl<T: Real> Cpu<T> {
         let mut taken = mem::take(&mut self.buffers[output.0]);
         work(self, &mut taken[..self.samples * self.program.buffers[output.0]]);
         self.buffers[output.0] = taken;
+    }
+
+    /// Lends a buffer and a routing to `work` for writing, the others for reading.
+    fn with_routing(&mut self, output: BufferId, routing: RoutingId, work: impl FnOnce(&Self, &mut [T], &mut [u8])) {
+        let mut winners = mem::take(&mut self.routings[routing.0]);
+        let end = self.samples * self.program.routings[routing.0];
+        self.with_output(output, |device, output| work(device, output, &mut winners[..end]));
+        self.routings[routing.0] = winners;
     }
 
     /// Lends two buffers to `work` for writing, the others for reading.

@@ -6,26 +6,31 @@ use crate::base::Real;
 
 use super::Pool;
 use super::compiled::compiled;
+use super::pool::Team;
 
 /// Numbers that one thread looks at without an end in between.
 const PIECE: usize = 1 << 15;
 
 /// Whether all of these numbers are finite, looked at on the threads of the pool.
 pub fn all_finite<T: Real>(pool: &Pool, numbers: &[T]) -> bool {
+    pool.enter(|team| finite_on(team, numbers))
+}
+
+/// As [`all_finite`], on a team.
+pub(super) fn finite_on<T: Real>(team: &Team, numbers: &[T]) -> bool {
     let finite = AtomicBool::new(true);
-    pool.enter(|team| {
-        team.tasks(numbers.len().div_ceil(PIECE), |piece| {
-            let numbers = &numbers[piece * PIECE..];
-            if !finite_piece(team.isa(), &numbers[..PIECE.min(numbers.len())]) {
-                finite.store(false, Ordering::Relaxed);
-            }
-        });
+    team.tasks(numbers.len().div_ceil(PIECE), |piece| {
+        let numbers = &numbers[piece * PIECE..];
+        if !finite_piece(team.isa(), &numbers[..PIECE.min(numbers.len())]) {
+            finite.store(false, Ordering::Relaxed);
+        }
     });
     finite.into_inner()
 }
 
 compiled! {
-    fn finite_piece<T: Real>(numbers: &[T]) -> bool {
+    /// Whether all of these numbers are finite.
+    pub(super) fn finite_piece<T: Real>(numbers: &[T]) -> bool {
         // Without an early end many are compared at a time.
         let mut finite = true;
         for x in numbers {

@@ -13,6 +13,7 @@ pub mod update;
 mod compiled;
 mod cpu;
 mod finite;
+mod fusion;
 mod pool;
 mod program;
 mod tensor;

@@ -245,6 +245,18 @@ impl Program {
         maps.map(|map| affine::workspace(map, samples, threads)).max().unwrap_or(0)
     }
 
+    /// Whether a parameter may be changed as soon as its gradient is known.
+    pub(super) fn reads_no_parameter_after_its_gradient(&self) -> bool {
+        let mut known = vec![false; self.parameters.len()];
+        self.ops.iter().all(|op| {
+            let reads_known = op.parameters().into_iter().flatten().any(|id| known[id.0]);
+            if let Op::WeightProduct { kernel, bias, .. } | Op::ZeroGradient { kernel, bias } = *op {
+                (known[kernel.0], known[bias.0]) = (true, true);
+            }
+            !reads_known
+        })
+    }
+
     /// The same program without room for what none of its operations names, except for these buffers.
     #[must_use]
     pub fn without_unused(mut self, keep: &[BufferId]) -> Self {
@@ -266,7 +278,7 @@ impl Program {
 
 impl Op {
     /// Every buffer that the operation names.
-    fn buffers(&self) -> Vec<BufferId> {
+    pub(super) fn buffers(&self) -> Vec<BufferId> {
         match *self {
             Op::Affine { input, output, .. }
             | Op::Adjoint { input, output, .. }
@@ -284,6 +296,17 @@ impl Op {
             Op::Zero { buffer } => vec![buffer],
             Op::WeightProduct { mean, difference, .. } => vec![mean, difference],
             Op::Damping { .. } | Op::Constant { .. } | Op::ZeroGradient { .. } => vec![],
+        }
+    }
+
+    /// The parameters that the operation reads, or whose gradients it writes.
+    fn parameters(&self) -> [Option<ParameterId>; 2] {
+        match *self {
+            Op::Affine { kernel, bias, .. } | Op::WeightProduct { kernel, bias, .. } | Op::ZeroGradient { kernel, bias } => {
+                [Some(kernel), Some(bias)]
+            }
+            Op::Adjoint { kernel, .. } | Op::Damping { kernel, .. } => [Some(kernel), None],
+            _ => [None, None],
         }
     }
 

@@ -1,6 +1,7 @@
 //! The engine: a plan bound to memory and threads, which settles one batch after another.
 
 use crate::base::{Error, Real, Result};
+use crate::compute::update::Update;
 use crate::compute::{Cpu, Op, Pool, Program, Tensor};
 use crate::network::{Parameters, Topology};
 
@@ -64,6 +65,16 @@ impl<T: Real> Engine<T> {
     pub fn infer(&mut self, parameters: &Parameters<T>, x: &[T], y: &[T]) -> Result<()> {
         self.bind(x, y)?;
         self.device.execute(0..self.plan.steps().len(), parameters.tensors())
+    }
+
+    /// As [`Engine::infer`] with the parameters of the update, which changes each of them as soon as its gradient is known: to the
+    /// same bits as afterwards, but without memory for what is used at once. [`Engine::gradients`] has no meaning then.
+    ///
+    /// # Errors
+    /// As [`Engine::infer`].
+    pub fn infer_and_update(&mut self, update: &mut Update<T>, x: &[T], y: &[T]) -> Result<()> {
+        self.bind(x, y)?;
+        self.device.execute_and_update(update)
     }
 
     /// As [`Engine::infer`], and calls `after(engine, pass)` with the states of each pass 1..K.

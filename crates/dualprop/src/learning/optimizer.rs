@@ -1,21 +1,21 @@
 //! The optimiser: one update of every parameter from its gradient.
 
 use crate::base::{Error, Real, Result};
-use crate::compute::update::{AdamConstants, adam, in_pieces, sgd};
-use crate::compute::{Pool, Tensor};
+use crate::compute::update::{AdamConstants, Update, UpdateRule};
+use crate::compute::{ParameterId, Pool, Tensor};
 use crate::network::{Parameters, Topology};
 
 /// Which update, with its constants; the learning rate is [`super::Rate`]'s.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OptimizerKind {
-    /// Gradient descent with momentum and coupled weight decay, on kernels and biases alike; see [`sgd`].
+    /// Gradient descent with momentum and coupled weight decay, on kernels and biases alike; see [`crate::compute::update::sgd`].
     Sgd {
         /// μ, how much of the last step stays; 0 for none.
         momentum: f64,
         /// λ, added to the gradient as λ w; 0 for none.
         weight_decay: f64,
     },
-    /// Adam; see [`adam`].
+    /// Adam; see [`crate::compute::update::adam`].
     Adam {
         /// β₁ of the mean gradient.
         beta1: f64,
@@ -24,7 +24,7 @@ pub enum OptimizerKind {
         /// ε, outside the root.
         epsilon: f64,
     },
-    /// Adam with decoupled weight decay, on kernels and biases alike; see [`adam`].
+    /// Adam with decoupled weight decay, on kernels and biases alike; see [`crate::compute::update::adam`].
     AdamW {
         /// β₁ of the mean gradient.
         beta1: f64,
@@ -126,6 +126,32 @@ impl<T: Real> Optimizer<T> {
         Ok(())
     }
 
+    /// The next step, to be applied to every parameter as its gradient becomes known. SGD takes another `momentum` for this
+    /// step, if there is one.
+    ///
+    /// # Panics
+    /// If the parameters are not those of the topology that the optimiser was made for.
+    pub fn update<'a>(
+        &'a mut self,
+        parameters: &'a mut Parameters<T>,
+        learning_rate: f64,
+        momentum: Option<f64>,
+    ) -> Update<'a, T> {
+        self.steps += 1;
+        let (step, parameters) = (self.steps, parameters.tensors_mut());
+        match &mut self.state {
+            State::Sgd { momentum: own, weight_decay, momenta } => {
+                let (momentum, weight_decay) = (momentum.unwrap_or(*own), *weight_decay);
+                let rule = UpdateRule::Sgd { learning_rate, momentum, weight_decay };
+                Update::new(rule, parameters, [momenta.tensors_mut(), &mut []])
+            }
+            State::Adam { constants, first, second } => {
+                let rule = UpdateRule::Adam { learning_rate, step, constants: *constants };
+                Update::new(rule, parameters, [first.tensors_mut(), second.tensors_mut()])
+            }
+        }
+    }
+
     /// Updates every parameter with its gradient, a batch mean; gradients are in the order of the parameters. SGD takes
     /// another `momentum` for this step, if there is one.
     ///
@@ -140,23 +166,9 @@ impl<T: Real> Optimizer<T> {
         pool: &Pool,
     ) {
         assert_eq!(parameters.tensors().len(), gradients.len(), "gradients of other parameters");
-        self.steps += 1;
-        let steps = self.steps;
-        let pairs = parameters.tensors_mut().iter_mut().zip(gradients);
-        let pairs = pairs.map(|(w, g)| (w.data_mut(), g.data()));
-        match &mut self.state {
-            State::Sgd { momentum: own, weight_decay, momenta } => {
-                assert_eq!(gradients.len(), momenta.tensors().len(), "an optimiser of other parameters");
-                let (mu, lambda) = (momentum.unwrap_or(*own), *weight_decay);
-                let tensors = pairs.zip(momenta.tensors_mut()).map(|((w, g), m)| ([w, m.data_mut()], g));
-                in_pieces(pool, tensors, |isa, [w, m], g| sgd(isa, w, g, m, learning_rate, mu, lambda));
-            }
-            State::Adam { constants, first, second } => {
-                assert_eq!(gradients.len(), first.tensors().len(), "an optimiser of other parameters");
-                let moments = first.tensors_mut().iter_mut().zip(second.tensors_mut());
-                let tensors = pairs.zip(moments).map(|((w, g), (m, v))| ([w, m.data_mut(), v.data_mut()], g));
-                in_pieces(pool, tensors, |isa, [w, m, v], g| adam(isa, w, g, m, v, learning_rate, steps, *constants));
-            }
+        let mut update = self.update(parameters, learning_rate, momentum);
+        for (i, gradient) in gradients.iter().enumerate() {
+            update.apply(pool, ParameterId(i), gradient.data());
         }
     }
 }

@@ -126,7 +126,6 @@ pub struct TrainingStep {
     parameters: Parameters<f32>,
     x: Vec<f32>,
     y: Vec<f32>,
-    pool: Pool,
 }
 
 impl TrainingStep {
@@ -148,7 +147,6 @@ impl TrainingStep {
             engine: Engine::new(plan, samples, pool)?,
             x,
             y,
-            pool: pool.clone(),
         })
     }
 
@@ -157,9 +155,8 @@ impl TrainingStep {
     /// # Errors
     /// None, since everything fits.
     pub fn run(&mut self) -> Result<()> {
-        self.engine.infer(&self.parameters, &self.x, &self.y)?;
-        self.optimizer.step(&mut self.parameters, self.engine.gradients(), 1e-3, None, &self.pool);
-        Ok(())
+        let mut update = self.optimizer.update(&mut self.parameters, 1e-3, None);
+        self.engine.infer_and_update(&mut update, &self.x, &self.y)
     }
 
     /// Floating-point operations of a step that are needed: twice the multiply-adds of the plan.

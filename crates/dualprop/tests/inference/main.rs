@@ -7,3 +7,4 @@ mod invariants;
 mod limits;
 mod plans;
 mod setup;
+mod updates;

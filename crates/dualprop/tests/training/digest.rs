@@ -15,6 +15,9 @@ const DENSE: &str = "1435946e5ad036fa47b5f93aba1a50dfa9c4c913447c01de2ce966edfa9
 /// Of a network of transformed and direct convolutions, by DP⊤ with α = ½.
 const CONVOLUTIONAL: &str = "5b372904e92458c262f1e2c44b7c475676b1bd3293a3162c1dffb8df2a5c3965";
 
+/// The same with a weight product by the small transforms, for which the table has images of 16 x 16.
+const SMALL_TRANSFORMS: &str = "8bd6f922ae6eb8b507d584358b85f2f38cd5a4c004534a849ecf2753a9ab83dd";
+
 /// The digest of the model that a training on these instructions ends with.
 fn digest(recipe: &Recipe, threads: usize, isa: Isa) -> String {
     let root = tempfile::tempdir().unwrap();
@@ -46,4 +49,11 @@ fn a_convolutional_network_has_one_digest() {
     let layers = "network.layers=['conv 32', 'conv 32 pool', 'conv 20 5x5 pool', 'dense 10']";
     let sets = ["training.epochs=1", "training.alignment_every=0", "data.limit_train=200", "learning.alpha=0.5", layers];
     check(&sets, CONVOLUTIONAL);
+}
+
+#[test]
+fn a_network_of_small_transforms_has_one_digest() {
+    let layers = "network.layers=['conv 64', 'conv 64 pool', 'dense 10']";
+    let sets = ["training.epochs=1", "training.alignment_every=0", "data.limit_train=100", "data.pad=16", layers];
+    check(&sets, SMALL_TRANSFORMS);
 }

@@ -44,6 +44,14 @@ impl Named for MapProduct {
         &[("forward", MapProduct::Forward), ("adjoint", MapProduct::Adjoint), ("weight product", MapProduct::Weight)];
 }
 
+/// What becomes of the image above.
+pub(super) enum Above<'a> {
+    /// All of it is written.
+    Image(&'a mut [f32]),
+    /// The largest number of every window of 2 × 2 pixels, and its place; the image itself is kept nowhere.
+    Pooled(&'a mut [f32], &'a mut [u8]),
+}
+
 impl ConvolutionAlgorithm {
     /// The algorithm of a product: that of the table, or for an image that it does not have the transforms of F(4 × 4, 3 × 3)
     /// where they can be used and the image is no smaller than a tile.
@@ -60,6 +68,11 @@ impl ConvolutionAlgorithm {
         self == ConvolutionAlgorithm::Direct || winograd::suits(c)
     }
 
+    /// Whether it can pool the image above while it computes it.
+    pub(super) fn pools(self, c: Convolution) -> bool {
+        self != ConvolutionAlgorithm::Direct || direct::pools(c)
+    }
+
     /// How many numbers it needs to work with.
     pub(super) fn workspace(self, c: Convolution, samples: usize, threads: usize) -> usize {
         match self {
@@ -71,19 +84,21 @@ impl ConvolutionAlgorithm {
 
     /// output = W input + b, or without b; `turned` for the kernel of the other direction, [k, k, out, in], of which this is the
     /// adjoint.
+    #[expect(clippy::too_many_arguments, reason = "a convolution has that many")]
     pub(super) fn convolve(
         self,
         team: &Team,
         c: Convolution,
         kernel: (&[f32], bool),
         bias: Option<&[f32]>,
-        images: (&[f32], &mut [f32]),
+        input: &[f32],
+        above: Above,
         workspace: &mut [f32],
     ) {
         match self {
-            ConvolutionAlgorithm::Direct => direct::convolve(team, c, kernel, bias, images, workspace),
-            ConvolutionAlgorithm::Winograd2 => winograd::convolve::<Two>(team, c, kernel, bias, images, workspace),
-            ConvolutionAlgorithm::Winograd4 => winograd::convolve::<Four>(team, c, kernel, bias, images, workspace),
+            ConvolutionAlgorithm::Direct => direct::convolve(team, c, kernel, bias, input, above, workspace),
+            ConvolutionAlgorithm::Winograd2 => winograd::convolve::<Two>(team, c, kernel, bias, input, above, workspace),
+            ConvolutionAlgorithm::Winograd4 => winograd::convolve::<Four>(team, c, kernel, bias, input, above, workspace),
         }
     }
 

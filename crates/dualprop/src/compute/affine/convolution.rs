@@ -15,6 +15,7 @@ use crate::base::{Named, Real};
 use crate::compute::Tensor;
 use crate::compute::pool::Team;
 
+use super::algorithm::Above;
 use super::bias::{self, bias_gradient};
 use super::{ConvolutionAlgorithm, MapProduct, direct};
 use crate::compute::gemm::{Matrix, product};
@@ -86,14 +87,41 @@ pub(super) fn forward<T: Real>(
     let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
     if let (Some(kernel), Some(input), Some(output), Some(workspace)) = single {
         let algorithm = algorithm(team, c, MapProduct::Forward);
-        return algorithm.convolve(team, c, (kernel, false), T::as_f32(bias.data()), (input, output), workspace);
+        return algorithm.convolve(team, c, (kernel, false), T::as_f32(bias.data()), input, Above::Image(output), workspace);
     }
     convolve(team, c, kernel.data(), Some(bias.data()), input, output);
 }
 
+/// Whether [`forward_pooled`] can be used, `exact` for convolutions without transforms.
+pub(super) fn pools(c: Convolution, exact: bool) -> bool {
+    chosen(c, MapProduct::Forward, exact).pools(c)
+}
+
+/// output, routing = the pool of W input + b, which is kept nowhere; of f32 only.
+///
+/// # Panics
+/// For numbers of another type.
+pub(super) fn forward_pooled<T: Real>(
+    team: &Team,
+    c: Convolution,
+    (kernel, bias): (&Tensor<T>, &Tensor<T>),
+    input: &[T],
+    (output, routing): (&mut [T], &mut [u8]),
+    workspace: &mut [T],
+) {
+    let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
+    let (Some(kernel), Some(input), Some(output), Some(workspace)) = single else { panic!("numbers of f32") };
+    let above = Above::Pooled(output, routing);
+    algorithm(team, c, MapProduct::Forward).convolve(team, c, (kernel, false), T::as_f32(bias.data()), input, above, workspace);
+}
+
 /// The algorithm of a product of f32.
 fn algorithm(team: &Team, c: Convolution, product: MapProduct) -> ConvolutionAlgorithm {
-    if team.is_exact() { ConvolutionAlgorithm::Direct } else { ConvolutionAlgorithm::of(c, product) }
+    chosen(c, product, team.is_exact())
+}
+
+fn chosen(c: Convolution, product: MapProduct, exact: bool) -> ConvolutionAlgorithm {
+    if exact { ConvolutionAlgorithm::Direct } else { ConvolutionAlgorithm::of(c, product) }
 }
 
 /// How many numbers any of the three products needs to work with.
@@ -119,7 +147,7 @@ pub(super) fn adjoint<T: Real>(
     let single = (T::as_f32(kernel.data()), T::as_f32(input), T::as_f32_mut(output), T::as_f32_mut(workspace));
     if let (Some(kernel), Some(input), Some(output), Some(workspace)) = single {
         let algorithm = algorithm(team, c, MapProduct::Adjoint);
-        return algorithm.convolve(team, c.reversed(), (kernel, true), None, (input, output), workspace);
+        return algorithm.convolve(team, c.reversed(), (kernel, true), None, input, Above::Image(output), workspace);
     }
     convolve(team, c.reversed(), &turned(c, kernel.data()), None, input, output);
 }

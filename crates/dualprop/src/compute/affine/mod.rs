@@ -26,13 +26,15 @@ pub(crate) use table::tuned;
 pub use trial::ConvolutionTrial;
 
 use crate::base::Real;
-use crate::compute::Tensor;
 use crate::compute::pool::Team;
+use crate::compute::update::Update;
+use crate::compute::{ParameterId, Tensor};
+use bias::bias_gradient;
 
 /// How many numbers any of the three products of a map needs to work with, for so many samples.
 pub(super) fn workspace(map: Map, samples: usize, threads: usize) -> usize {
     match map {
-        Map::Dense { outputs, .. } => bias::workspace(outputs),
+        Map::Dense { outputs, .. } => dense::workspace(outputs, samples),
         Map::Convolution(c) => convolution::workspace(c, samples, threads),
     }
 }
@@ -50,6 +52,29 @@ pub(in crate::compute) fn forward<T: Real>(
     match map {
         Map::Dense { .. } => dense::forward(team, kernel, bias, input, output),
         Map::Convolution(c) => convolution::forward(team, c, kernel, bias, input, output, workspace),
+    }
+}
+
+/// Whether [`forward_pooled`] can be used for a map of numbers T; `exact` for convolutions without transforms.
+pub(super) fn pools<T: Real>(map: Map, exact: bool) -> bool {
+    T::as_f32(&[]).is_some() && matches!(map, Map::Convolution(c) if convolution::pools(c, exact))
+}
+
+/// output, routing = the pool of W input + b, which is kept nowhere.
+///
+/// # Panics
+/// Where [`pools`] is false.
+pub(super) fn forward_pooled<T: Real>(
+    team: &Team,
+    map: Map,
+    parameters: (&Tensor<T>, &Tensor<T>),
+    input: &[T],
+    above: (&mut [T], &mut [u8]),
+    workspace: &mut [T],
+) {
+    match map {
+        Map::Convolution(c) => convolution::forward_pooled(team, c, parameters, input, above, workspace),
+        Map::Dense { .. } => panic!("a pool of a dense map"),
     }
 }
 
@@ -83,11 +108,35 @@ pub(super) fn weight_product<T: Real>(
     }
 }
 
+/// As [`weight_product`], and updates kernel and bias by it: at once where the map is dense and the batch not too large, whose
+/// gradient of the kernel is then not kept.
+pub(super) fn update<T: Real>(
+    team: &Team,
+    map: Map,
+    inputs: (&[T], &[T]),
+    scale: f64,
+    [(kernel, d_kernel), (bias, d_bias)]: [(ParameterId, &mut Tensor<T>); 2],
+    update: &mut Update<T>,
+    workspace: &mut [T],
+) {
+    let at_once = matches!(map, Map::Dense { .. }) && dense::update(team, inputs, scale, kernel, update, workspace);
+    if at_once {
+        let samples = inputs.1.len() / map.outputs();
+        bias_gradient(team, inputs.1, T::from_f64(scale / samples as f64), d_bias.data_mut(), workspace);
+    } else {
+        weight_product(team, map, inputs, scale, (d_kernel, d_bias), workspace);
+        update.apply_on(team, kernel, d_kernel.data());
+    }
+    update.apply_on(team, bias, d_bias.data());
+}
+
 #[cfg(test)]
 mod tests {
+    use super::algorithm::Above;
     use super::*;
     use crate::base::Named;
     use crate::base::random::{Purpose, Random};
+    use crate::compute::pooling::{self, Pooling};
     use crate::compute::{Isa, Pool};
     use proptest::prelude::*;
 
@@ -223,8 +272,8 @@ mod tests {
         let room = |c| algorithm.workspace(c, problem.samples(), 3);
         let space = &mut vec![f32::NAN; room(c).max(room(c.reversed()))];
         pool.enter(|team| {
-            algorithm.convolve(team, c, (&kernel, false), Some(&bias), (&below, &mut up), space);
-            algorithm.convolve(team, c.reversed(), (&kernel, true), None, (&above, &mut down), space);
+            algorithm.convolve(team, c, (&kernel, false), Some(&bias), &below, Above::Image(&mut up), space);
+            algorithm.convolve(team, c.reversed(), (&kernel, true), None, &above, Above::Image(&mut down), space);
             let scale = 3.0 / problem.samples() as f32;
             algorithm.weight_product(team, c, (&below, &above), scale, &mut d_kernel, space);
         });
@@ -260,6 +309,39 @@ mod tests {
                     for threads in [2, 3] {
                         let other = results_by(&problem, algorithm, &Pool::with_isa(threads, isa).unwrap());
                         assert!(single == other, "{map:?} by {algorithm:?} and {isa:?}, {threads} threads");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Images of odd sides, whose last row and column are dropped; bands of more pixels than one block has; every algorithm.
+    #[test]
+    fn a_pool_at_once_is_the_pool_of_the_image_to_the_bit() {
+        for (height, width, inputs, outputs, size) in
+            [(8, 8, 3, 20, 3), (9, 7, 32, 32, 3), (4, 60, 2, 33, 5), (6, 5, 64, 32, 3), (16, 16, 32, 64, 3), (1, 9, 1, 4, 1)]
+        {
+            let c = Convolution { height, width, inputs, outputs, size };
+            let pooling = Pooling { height, width, channels: outputs };
+            let problem = Problem::new(Map::Convolution(c), 3, 6);
+            let cast = |data: &[f64]| -> Vec<f32> { data.iter().map(|&x| x as f32).collect() };
+            let (kernel, bias, below) = (cast(problem.kernel.data()), cast(problem.bias.data()), cast(&problem.below));
+            for &(_, algorithm) in ConvolutionAlgorithm::ALL.iter().filter(|(_, algorithm)| algorithm.suits(c)) {
+                assert!(algorithm.pools(c));
+                for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                    for threads in [1, 3] {
+                        let (mut image, n) = (vec![f32::NAN; problem.above.len()], 3 * pooling.outputs());
+                        let (mut pooled, mut routing) = (vec![f32::NAN; n], vec![9; n]);
+                        let (mut at_once, mut routing_at_once) = (pooled.clone(), routing.clone());
+                        let space = &mut vec![f32::NAN; algorithm.workspace(c, 3, threads)];
+                        Pool::with_isa(threads, isa).unwrap().enter(|team| {
+                            let above = Above::Image(&mut image);
+                            algorithm.convolve(team, c, (&kernel, false), Some(&bias), &below, above, space);
+                            pooling::forward(team, pooling, &image, &mut pooled, &mut routing);
+                            let above = Above::Pooled(&mut at_once, &mut routing_at_once);
+                            algorithm.convolve(team, c, (&kernel, false), Some(&bias), &below, above, space);
+                        });
+                        assert!(pooled == at_once && routing == routing_at_once, "{c:?} by {algorithm:?} and {isa:?}");
                     }
                 }
             }

@@ -3,6 +3,7 @@
 use crate::base::random::{Purpose, Random};
 use crate::compute::Pool;
 
+use super::algorithm::Above;
 use super::{Convolution, ConvolutionAlgorithm, MapProduct};
 
 /// A product of f32 on random numbers, to be timed.
@@ -46,8 +47,10 @@ impl ConvolutionTrial {
     pub fn run(&mut self) {
         let ConvolutionTrial { convolution: c, algorithm, product, below, above, kernel, workspace, pool } = self;
         pool.enter(|team| match product {
-            MapProduct::Forward => algorithm.convolve(team, *c, (kernel, false), None, (below, above), workspace),
-            MapProduct::Adjoint => algorithm.convolve(team, c.reversed(), (kernel, true), None, (above, below), workspace),
+            MapProduct::Forward => algorithm.convolve(team, *c, (kernel, false), None, below, Above::Image(above), workspace),
+            MapProduct::Adjoint => {
+                algorithm.convolve(team, c.reversed(), (kernel, true), None, above, Above::Image(below), workspace)
+            }
             MapProduct::Weight => algorithm.weight_product(team, *c, (below, above), 1.0, kernel, workspace),
         });
     }

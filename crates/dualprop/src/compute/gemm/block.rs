@@ -1,6 +1,8 @@
 //! Products of blocks: their tiles, in an order in which what is read again is still in the first-level cache.
 
-use super::kernel::{Base, STRIP, Tile, tile};
+use std::ops::Range;
+
+use super::kernel::{Base, STRIP, Tiles, tiles};
 use super::{Ahead, Isa, Stack};
 
 /// Rows that stand side by side in [`Left::Tiles`].
@@ -40,7 +42,7 @@ impl Right {
 
 /// output = base + scale · left · right over one block of k.
 #[derive(Clone, Copy)]
-pub(in crate::compute) struct Block {
+pub(in crate::compute) struct Block<'a> {
     pub(in crate::compute) rows: usize,
     /// Columns of the output, and of a `Base::Row`; the last strip of the right operand may reach beyond them.
     pub(in crate::compute) columns: usize,
@@ -56,7 +58,7 @@ pub(in crate::compute) struct Block {
     pub(in crate::compute) output: *mut f32,
     pub(in crate::compute) output_stride: usize,
     /// What is asked for meanwhile, a share with each tile.
-    pub(in crate::compute) ahead: Ahead,
+    pub(in crate::compute) ahead: &'a [Ahead],
 }
 
 /// Computes a block. The rows of a tile stay in the first-level cache while all strips pass by from the second.
@@ -65,29 +67,27 @@ pub(in crate::compute) struct Block {
 /// The processor has the instructions. `left`, `right` and a `Base::Row` are readable and `output` is writable, over all the
 /// extents and strides that [`Block`] states; nobody else writes them or reads the output meanwhile.
 pub(in crate::compute) unsafe fn multiply_block(isa: Isa, block: &Block) {
-    let (rows, strips) = isa.tile();
-    let tiles = block.rows.div_ceil(rows) * block.columns.div_ceil(strips * STRIP);
-    let mut done = 0;
-    for row in (0..block.rows).step_by(rows) {
-        for column in (0..block.columns).step_by(strips * STRIP) {
-            let columns = (strips * STRIP).min(block.columns - column);
-            block.ahead.fetch(done, tiles);
-            done += 1;
-            // SAFETY: the caller's guarantee; the row and the column are within the block.
-            unsafe {
-                let tile = block.tile((row, rows.min(block.rows - row)), (column, columns.div_ceil(STRIP)));
-                tile_of(isa, columns, &tile);
+    let whole = block.columns / STRIP;
+    for row in (0..block.rows).step_by(isa.rows()) {
+        let rows = isa.rows().min(block.rows - row);
+        // SAFETY: the caller's guarantee; the rows and strips are within the block.
+        unsafe {
+            if whole > 0 {
+                tiles(isa, &block.tiles((row, rows), 0..whole));
+            }
+            if whole * STRIP < block.columns {
+                edge(isa, block.columns - whole * STRIP, &block.tiles((row, rows), whole..whole + 1));
             }
         }
     }
 }
 
-impl Block {
-    /// The tile of so many rows and strips from these.
+impl Block<'_> {
+    /// The tiles of so many rows from this one and of these strips.
     ///
     /// # Safety
     /// They are within the block, which is as [`multiply_block`] demands.
-    unsafe fn tile(&self, (row, rows): (usize, usize), (column, strips): (usize, usize)) -> Tile {
+    unsafe fn tiles(&self, (row, rows): (usize, usize), strips: Range<usize>) -> Tiles<'_> {
         let (place, row_stride, depth_stride) = match self.left_layout {
             Left::Columns(stride) => (row, 1, stride),
             Left::Rows(stride) => (row * stride, stride, 1),
@@ -96,16 +96,17 @@ impl Block {
                 (first * self.depth + row % ROWS, 1, ROWS.min(self.rows - first))
             }
         };
+        let (column, strips_of_row) = (strips.start * STRIP, self.columns.div_ceil(STRIP));
         // SAFETY: all of these places are within the operands, by the caller's guarantee.
         unsafe {
-            Tile {
+            Tiles {
                 rows,
-                strips,
+                strips: strips.len(),
                 depth: self.depth,
                 left: self.left.add(place),
                 row_stride,
                 depth_stride,
-                right: self.right.add(column / STRIP * self.right_layout.strip),
+                right: self.right.add(strips.start * self.right_layout.strip),
                 right_stride: self.right_layout.stride,
                 right_strip: self.right_layout.strip,
                 scale: self.scale,
@@ -115,44 +116,42 @@ impl Block {
                 },
                 output: self.output.add(row * self.output_stride + column),
                 output_stride: self.output_stride,
+                ahead: self.ahead,
+                share: row / rows.max(1) * strips_of_row + strips.start,
+                shares: self.rows.div_ceil(rows.max(1)) * strips_of_row,
             }
         }
     }
 }
 
-/// The most rows and columns of a tile, whatever the instructions.
+/// The most rows of a tile, whatever the instructions.
 const MOST_ROWS: usize = 12;
-const MOST_COLUMNS: usize = 2 * STRIP;
 
-/// As [`tile`], but only so many columns of the output, and of a `Base::Row`, are there and computed.
+/// As [`tiles`] of one strip, of which only so many columns of the output, and of a `Base::Row`, are there and computed.
 ///
 /// # Safety
-/// As [`tile`], with these columns for all of the tile's in output and base.
-unsafe fn tile_of(isa: Isa, columns: usize, whole: &Tile) {
-    if columns.is_multiple_of(STRIP) {
-        // SAFETY: the caller's guarantee.
-        return unsafe { tile(isa, whole) };
-    }
-    let (mut numbers, mut row) = (Stack::<{ MOST_ROWS * MOST_COLUMNS }>::new(), Stack::<MOST_COLUMNS>::new());
-    let edge = numbers.zeros(whole.rows * MOST_COLUMNS).as_mut_ptr();
+/// As [`tiles`], with these columns for all of the strip's in output and base.
+unsafe fn edge(isa: Isa, columns: usize, whole: &Tiles) {
+    let (mut numbers, mut row) = (Stack::<{ MOST_ROWS * STRIP }>::new(), Stack::<STRIP>::new());
+    let edge = numbers.zeros(whole.rows * STRIP).as_mut_ptr();
     let (place, stride) = (whole.output, whole.output_stride);
     // SAFETY: the caller's guarantee, for the columns that are there; `edge` has room for all of the tile's rows, and `row` for
     // one.
     unsafe {
         let base = match whole.base {
             Base::Output => {
-                copy((whole.rows, columns), (place, stride), (edge, MOST_COLUMNS));
+                copy((whole.rows, columns), (place, stride), (edge, STRIP));
                 Base::Output
             }
             Base::Row(base) => {
-                let row = row.zeros(MOST_COLUMNS).as_mut_ptr();
+                let row = row.zeros(STRIP).as_mut_ptr();
                 base.copy_to_nonoverlapping(row, columns);
                 Base::Row(row)
             }
             Base::Nothing => Base::Nothing,
         };
-        tile(isa, &Tile { base, output: edge, output_stride: MOST_COLUMNS, ..*whole });
-        copy((whole.rows, columns), (edge, MOST_COLUMNS), (place, stride));
+        tiles(isa, &Tiles { base, output: edge, output_stride: STRIP, ..*whole });
+        copy((whole.rows, columns), (edge, STRIP), (place, stride));
     }
 }
 

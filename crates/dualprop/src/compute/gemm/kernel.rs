@@ -1,4 +1,4 @@
-//! The micro-kernels: a tile of a product, held in registers over one block of k.
+//! The micro-kernels: tiles of a product, each held in registers over one block of k.
 //!
 //! ```text
 //! tile[r][c] = base[r][c] + scale · Σ_k left[r][k] · right[k][c]
@@ -7,7 +7,7 @@
 //! The sum is one chain of fused multiply-adds in the order of k, starting at 0; a number of the tile is the same whatever
 //! else is in the tile, so that neither its extents nor the instructions change a bit.
 
-use super::Isa;
+use super::{Ahead, Isa};
 
 /// Columns of a strip of the right operand: a register of AVX-512, two of AVX2.
 pub(in crate::compute) const STRIP: usize = 16;
@@ -23,12 +23,12 @@ pub(in crate::compute) enum Base {
     Row(*const f32),
 }
 
-/// The operands of a tile.
+/// The operands of tiles side by side.
 #[derive(Clone, Copy)]
-pub(super) struct Tile {
-    /// Rows, as many as [`Isa::tile`] says at most.
+pub(super) struct Tiles<'a> {
+    /// Rows, [`Isa::rows`] at most.
     pub(super) rows: usize,
-    /// Strips, likewise.
+    /// Strips.
     pub(super) strips: usize,
     /// Length of the sums.
     pub(super) depth: usize,
@@ -42,35 +42,48 @@ pub(super) struct Tile {
     pub(super) right_strip: usize,
     pub(super) scale: f32,
     pub(super) base: Base,
-    /// The tile, row-major, each row so many numbers after the one before.
+    /// Row-major, each row so many numbers after the one before.
     pub(super) output: *mut f32,
     pub(super) output_stride: usize,
+    /// What is asked for meanwhile: with strip s the share `share` + s of `shares`.
+    pub(super) ahead: &'a [Ahead],
+    pub(super) share: usize,
+    pub(super) shares: usize,
 }
 
-impl Isa {
-    /// The most rows and strips of a tile: as many as registers hold beside the operands.
-    pub(super) const fn tile(self) -> (usize, usize) {
-        match self {
-            Isa::Avx512 => (12, 2),
-            Isa::Avx2 | Isa::Portable => (6, 1),
+impl Tiles<'_> {
+    #[inline(always)]
+    fn fetch(&self, strip: usize) {
+        for ahead in self.ahead {
+            ahead.fetch(self.share + strip, self.shares);
         }
     }
 }
 
-/// Computes one tile.
+impl Isa {
+    /// The most rows of a tile: as many as registers hold beside the operands.
+    pub(super) const fn rows(self) -> usize {
+        match self {
+            Isa::Avx512 => 12,
+            Isa::Avx2 | Isa::Portable => 6,
+        }
+    }
+}
+
+/// Computes tiles.
 ///
 /// # Safety
 /// The processor has the instructions. `left`, `right` and a `Base::Row` are readable and `output` is writable, over all the
-/// extents and strides that [`Tile`] states; nobody else writes them or reads the output meanwhile.
-pub(super) unsafe fn tile(isa: Isa, tile: &Tile) {
+/// extents and strides that [`Tiles`] states; nobody else writes them or reads the output meanwhile.
+pub(super) unsafe fn tiles(isa: Isa, tiles: &Tiles) {
     // SAFETY: what is demanded is what the caller guarantees.
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::tile(tile),
+            Isa::Avx512 => avx512::tiles(tiles),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::tile(tile),
-            _ => portable(tile),
+            Isa::Avx2 => avx2::tiles(tiles),
+            _ => portable(tiles),
         }
     }
 }
@@ -78,8 +91,8 @@ pub(super) unsafe fn tile(isa: Isa, tile: &Tile) {
 /// Both for processors that have no kernel of their own, and as what the others are tested against.
 ///
 /// # Safety
-/// As [`tile`], without the first sentence.
-unsafe fn portable(t: &Tile) {
+/// As [`tiles`], without the first sentence.
+unsafe fn portable(t: &Tiles) {
     for (row, strip) in (0..t.rows).flat_map(|row| (0..t.strips).map(move |strip| (row, strip))) {
         let mut sums = [0.0f32; STRIP];
         for k in 0..t.depth {
@@ -111,31 +124,63 @@ unsafe fn portable(t: &Tile) {
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernels {
     (
-        $name:ident, $isa:expr, $features:literal, $lanes:literal, rows $($rows:literal)+, vectors $($vectors:literal)+:
+        $name:ident, $isa:expr, $features:literal, $lanes:literal, rows $($rows:literal)+:
         $zero:ident $broadcast:ident $load:ident $store:ident $fused:ident $multiply:ident $add:ident
     ) => {
         mod $name {
             use std::arch::x86_64::*;
 
-            use super::{Base, Isa, STRIP, Tile};
+            use super::{Base, Isa, STRIP, Tiles};
 
-            const ROWS: usize = $isa.tile().0;
+            const ROWS: usize = $isa.rows();
+
+            /// Vectors of a strip.
+            const VECTORS: usize = STRIP / $lanes;
 
             /// # Safety
-            /// As [`super::tile`].
+            /// As [`super::tiles`].
             #[target_feature(enable = $features)]
-            pub(super) unsafe fn tile(tile: &Tile) {
-                let vectors = tile.strips * STRIP / $lanes;
-                debug_assert!(tile.rows <= ROWS && vectors <= 2);
-                kernels!(@choose (tile, vectors) [$($rows)+] [$($vectors)+]);
+            pub(super) unsafe fn tiles(t: &Tiles) {
+                // SAFETY: the caller's guarantee, and the constants are those of the tiles.
+                unsafe {
+                    match (t.rows, t.depth_stride == 1) {
+                        $(
+                            ($rows, true) => row::<$rows, true>(t),
+                            ($rows, false) => row::<$rows, false>(t),
+                        )+
+                        _ => unreachable!("a tile of more rows than registers"),
+                    }
+                }
             }
 
-            /// `BY_ROW` says that `depth_stride` is 1, otherwise `row_stride` is.
+            /// All tiles, of two vectors each; of AVX-512 the last may have one.
             ///
             /// # Safety
-            /// As [`super::tile`], with H rows and V vectors.
+            /// As [`super::tiles`], with H rows.
             #[target_feature(enable = $features)]
-            unsafe fn sums<const H: usize, const V: usize, const BY_ROW: bool>(t: &Tile) {
+            unsafe fn row<const H: usize, const BY_ROW: bool>(t: &Tiles) {
+                let mut strip = 0;
+                while strip < t.strips {
+                    t.fetch(strip);
+                    // SAFETY: the caller's guarantee; the strips are among those that there are.
+                    unsafe {
+                        if VECTORS == 1 && strip + 1 == t.strips {
+                            sums::<H, 1, BY_ROW>(t, strip);
+                        } else {
+                            sums::<H, 2, BY_ROW>(t, strip);
+                        }
+                    }
+                    strip += 2 / VECTORS;
+                }
+            }
+
+            /// One tile of V vectors from this strip. `BY_ROW` says that `depth_stride` is 1, otherwise `row_stride` is.
+            ///
+            /// # Safety
+            /// As [`super::tiles`], with H rows and these strips.
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn sums<const H: usize, const V: usize, const BY_ROW: bool>(t: &Tiles, strip: usize) {
                 // SAFETY: every address is within the extents that the caller guarantees: k < depth, r < H, V vectors; pointers
                 // to rows that the tile lacks are never read through.
                 unsafe {
@@ -145,11 +190,12 @@ macro_rules! kernels {
                     for (i, left) in left.iter_mut().enumerate() {
                         *left = left.wrapping_add(3 * i * t.row_stride);
                     }
-                    let mut right = t.right;
+                    let mut right = t.right.add(strip * t.right_strip);
                     for _ in 0..t.depth {
                         let mut b = [$zero(); V];
                         for (v, b) in b.iter_mut().enumerate() {
-                            *b = $load(right.add(v * $lanes / STRIP * t.right_strip + v * $lanes % STRIP));
+                            let strip = v / VECTORS;
+                            *b = $load(right.add(strip * t.right_strip + (v - strip * VECTORS) * $lanes));
                         }
                         for (r, sums) in sums.iter_mut().enumerate() {
                             let a = if BY_ROW { left[r / 3].add(r % 3 * t.row_stride) } else { left[0].add(r) };
@@ -165,14 +211,15 @@ macro_rules! kernels {
                     }
                     // A copy, so that the sums have no address before, and stay in registers.
                     let (sums, scale) = (sums, $broadcast(t.scale));
-                    for r in 0..H {
-                        for v in 0..V {
-                            let place = t.output.add(r * t.output_stride + v * $lanes);
-                            let sum = $multiply(scale, sums[r][v]);
+                    for (r, sums) in sums.iter().enumerate() {
+                        for (v, &sum) in sums.iter().enumerate() {
+                            let column = strip * STRIP + v * $lanes;
+                            let place = t.output.add(r * t.output_stride + column);
+                            let sum = $multiply(scale, sum);
                             let sum = match t.base {
                                 Base::Nothing => sum,
                                 Base::Output => $add($load(place), sum),
-                                Base::Row(base) => $add($load(base.add(v * $lanes)), sum),
+                                Base::Row(base) => $add($load(base.add(column)), sum),
                             };
                             $store(place, sum);
                         }
@@ -181,34 +228,16 @@ macro_rules! kernels {
             }
         }
     };
-    (@choose $tile:tt [$($rows:literal)+] $vectors:tt) => {
-        match $tile.0.rows {
-            $($rows => kernels!(@rows $tile $rows $vectors),)+
-            _ => unreachable!("a tile of more rows than registers"),
-        }
-    };
-    (@rows $tile:tt $rows:literal [$($vectors:literal)+]) => {
-        // SAFETY: the caller's guarantee, and the constants are those of the tile.
-        unsafe {
-            match ($tile.1, $tile.0.depth_stride == 1) {
-                $(
-                    ($vectors, true) => sums::<$rows, $vectors, true>($tile.0),
-                    ($vectors, false) => sums::<$rows, $vectors, false>($tile.0),
-                )+
-                _ => unreachable!("a tile of other strips"),
-            }
-        }
-    };
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx512, Isa::Avx512, "avx512f", 16, rows 1 2 3 4 5 6 7 8 9 10 11 12, vectors 1 2:
+    avx512, Isa::Avx512, "avx512f", 16, rows 1 2 3 4 5 6 7 8 9 10 11 12:
     _mm512_setzero_ps _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_mul_ps _mm512_add_ps
 );
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx2, Isa::Avx2, "avx2,fma", 8, rows 1 2 3 4 5 6, vectors 2:
+    avx2, Isa::Avx2, "avx2,fma", 8, rows 1 2 3 4 5 6:
     _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_mul_ps _mm256_add_ps
 );

@@ -21,6 +21,7 @@ mod pack;
 mod peak;
 mod shared;
 mod stack;
+mod stream;
 mod transpose;
 
 pub(super) use ahead::Ahead;
@@ -32,6 +33,7 @@ pub(super) use oracle::product;
 pub use peak::fma_peak;
 pub(super) use shared::Shared;
 pub(super) use stack::Stack;
+pub(super) use stream::{Part, stream, stream_workspace};
 pub(super) use transpose::transpose;
 
 use super::pool::Team;
@@ -76,20 +78,14 @@ fn multiply(team: &Team, (left, right): (Matrix<f32>, Matrix<f32>), scale: f32, 
             None => row.fill(0.0),
         });
     }
-    let width = panel_of(columns);
-    let panels = columns.div_ceil(width);
-    let tiles = rows.div_ceil(ROWS);
-    let groups = FEW_PANELS.div_ceil(panels.max(1)).min(tiles);
-    let tiles_per_group = tiles.div_ceil(groups.max(1));
-    // SAFETY: each task writes the columns first..first+width (or to the edge) of the rows of its group, which are those of no
-    // other task.
+    let grid = grid(rows, columns);
+    // SAFETY: no two tasks have a row and a column in common.
     let target = unsafe { Shared::new(output) };
-    team.tasks(panels * groups, |task| {
-        let (first, group) = (task % panels * width, task / panels);
-        let group = group * tiles_per_group * ROWS..rows.min((group + 1) * tiles_per_group * ROWS);
-        let bias = bias.map(|bias| &bias[first..columns.min(first + width)]);
+    team.tasks(grid.tasks(), |task| {
+        let part = grid.part(task);
+        let bias = bias.map(|bias| &bias[part.columns.clone()]);
         // SAFETY: rows and columns are within the output, whose length was checked above, and this task's alone.
-        unsafe { panel(team, (left, right), group, first, (scale, bias), &target) };
+        unsafe { panel(team, (left, right), part, (scale, bias), &target) };
     });
 }
 
@@ -99,31 +95,57 @@ fn panel_of(columns: usize) -> usize {
     if columns < FEW_PANELS * PANEL { PANEL / 2 } else { PANEL }
 }
 
-/// Computes these rows of the columns of a panel from `first`, or those that there are.
+/// How a product of so many rows and columns is cut into tasks.
+fn grid(rows: usize, columns: usize) -> Grid {
+    let width = panel_of(columns);
+    let (panels, tiles) = (columns.div_ceil(width), rows.div_ceil(ROWS));
+    let groups = FEW_PANELS.div_ceil(panels.max(1)).min(tiles);
+    let height = tiles.div_ceil(groups.max(1)) * ROWS;
+    Grid { rows, columns, width, height, panels, groups: if height == 0 { 0 } else { rows.div_ceil(height) } }
+}
+
+/// Panels of columns, and groups of rows in each.
+struct Grid {
+    rows: usize,
+    columns: usize,
+    width: usize,
+    height: usize,
+    panels: usize,
+    groups: usize,
+}
+
+impl Grid {
+    fn tasks(&self) -> usize {
+        self.panels * self.groups
+    }
+
+    fn part(&self, task: usize) -> Part {
+        let (first, row) = (task % self.panels * self.width, task / self.panels * self.height);
+        Part { rows: row..self.rows.min(row + self.height), columns: first..self.columns.min(first + self.width) }
+    }
+}
+
+/// Computes a part of a product.
 ///
 /// # Safety
-/// The rows and columns lie within the matrix that `target` leads to, and nobody else reads or writes them meanwhile; the
-/// team's processor has the instructions.
+/// The part lies within the matrix that `target` leads to, and nobody else reads or writes it meanwhile; the team's processor
+/// has the instructions.
 unsafe fn panel(
     team: &Team,
     (left, right): (Matrix<f32>, Matrix<f32>),
-    rows: std::ops::Range<usize>,
-    first: usize,
+    Part { rows, columns }: Part,
     (scale, bias): (f32, Option<&[f32]>),
     target: &Shared,
 ) {
-    if rows.is_empty() {
-        return;
-    }
     let (depth, stride) = (right.rows, right.columns);
-    let columns = panel_of(stride).min(stride - first);
+    let (first, columns) = (columns.start, columns.len());
     let strips = columns.div_ceil(STRIP);
     let in_place = rows.len() <= FEW_ROWS && right.column_stride == 1 && columns.is_multiple_of(STRIP);
     let mut packed = Stack::<{ DEPTH * PANEL }>::new();
     let packed = packed.zeros(if in_place { 0 } else { strips * STRIP * DEPTH.min(depth) });
     for k in (0..depth).step_by(DEPTH) {
         let length = DEPTH.min(depth - k);
-        let ahead = pack::next(right, k + length, first);
+        let ahead = &[pack::next(right, k + length, first)];
         let (right, right_layout) = if in_place {
             (right.data[k * right.row_stride + first..].as_ptr(), Right::rows(right.row_stride))
         } else {

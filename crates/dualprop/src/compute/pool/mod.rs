@@ -65,6 +65,11 @@ impl Pool {
         Pool { exact, ..self }
     }
 
+    /// Whether convolutions of f32 are computed term by term.
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
     /// What the products of f32 are made of.
     pub fn isa(&self) -> Isa {
         self.isa

@@ -32,7 +32,7 @@ impl Pooling {
     }
 
     /// Numbers of a row of windows, before and after the pool.
-    fn rows(self) -> (usize, usize) {
+    pub(super) fn rows(self) -> (usize, usize) {
         (2 * self.width * self.channels, (self.width / 2) * self.channels)
     }
 
@@ -82,7 +82,8 @@ pub(super) fn backward<T: Real>(team: &Team, pooling: Pooling, input: &[T], rout
 const LANES: usize = 16;
 
 compiled! {
-    fn forward_row<T: Real>(pooling: Pooling, rows: &[T], output: &mut [T], routing: &mut [u8]) {
+    /// output = the largest number of each window of a row of them, routing = its place.
+    pub(super) fn forward_row<T: Real>(pooling: Pooling, rows: &[T], output: &mut [T], routing: &mut [u8]) {
         let channels = pooling.channels;
         let windows = output.chunks_exact_mut(channels).zip(routing.chunks_exact_mut(channels));
         for (column, (best, winner)) in windows.enumerate() {

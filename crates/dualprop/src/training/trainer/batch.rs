@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::analysis::{align, dyad_statistics};
 use crate::base::Result;
-use crate::compute::all_finite;
+use crate::compute::{ParameterId, all_finite};
 use crate::inference::{Engine, Start};
 
 use super::super::StepMetrics;
@@ -27,8 +27,12 @@ impl Trainer {
         let seen = (self.recipe.data().augmentation, self.progress.seed, epoch);
         self.batch.fill_augmented(&self.data.dataset, &self.data.normalizer, indices, seen, &self.pool);
         self.perturb()?;
-        self.engines.rule.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
+        let at_once = self.updates_at_once();
+        let broken = self.settle(at_once)?;
         self.progress.sums.busy_seconds += began.elapsed().as_secs_f64();
+        if let Some(name) = broken {
+            return Err(self.diverged(&format!("the gradient of {name}")));
+        }
         let (loss, hits) = self.prediction()?;
         let sums = &mut self.progress.sums;
         sums.loss += loss;
@@ -36,7 +40,7 @@ impl Trainer {
         sums.right_top5 += hits.top5;
         sums.samples += indices.len() as u64;
         self.measure(epoch, loss, directory)?;
-        self.update(listen)
+        self.update(at_once, listen)
     }
 
     /// x ← x + ε ∂ℓ/∂x, as input-adversarial training has it: per sample, and not normalised (PAPER 1.7).
@@ -50,12 +54,31 @@ impl Trainer {
         Ok(())
     }
 
-    /// The mean loss of the batch and its right predictions, both before its update, if everything is still finite.
+    /// Whether the first update can be made while the batch settles: where nobody looks at its gradients, and nothing but the
+    /// inference itself needs the parameters as they were before.
+    fn updates_at_once(&self) -> bool {
+        self.engines.rule.inference().start == Start::Forward && !self.is_measured()
+    }
+
+    /// Settles the batch, with its first update if that is made at once; the name of the first parameter whose gradient is not
+    /// finite.
+    fn settle(&mut self, at_once: bool) -> Result<Option<String>> {
+        let (rate, momentum) = self.next_step();
+        let (engine, parameters, batch) = (&mut self.engines.rule, &mut self.parameters, &self.batch);
+        let broken = if at_once {
+            let mut update = self.optimizer.update(parameters, rate, momentum);
+            engine.infer_and_update(&mut update, &batch.x, &batch.targets)?;
+            update.broken()
+        } else {
+            engine.infer(parameters, &batch.x, &batch.targets)?;
+            let broken = engine.gradients().iter().position(|gradient| !all_finite(&self.pool, gradient.data()));
+            broken.map(ParameterId)
+        };
+        Ok(broken.map(|id| parameters.names()[id.0].clone()))
+    }
+
+    /// The mean loss of the batch and its right predictions, both before its update, if the loss is finite.
     fn prediction(&mut self) -> Result<(f64, Hits)> {
-        let gradients = self.parameters.names().iter().zip(self.engines.rule.gradients());
-        if let Some((name, _)) = gradients.into_iter().find(|(_, gradient)| !all_finite(&self.pool, gradient.data())) {
-            return Err(self.diverged(&format!("the gradient of {name}")));
-        }
         let engine = &self.engines.rule;
         let (loss, hits) = match engine.inference().start {
             Start::Forward => (engine.loss(), count_hits(engine.logits(), &self.batch.labels)),
@@ -65,13 +88,25 @@ impl Trainer {
         if loss.is_finite() { Ok((loss, hits)) } else { Err(self.diverged("the training loss")) }
     }
 
+    /// Whether the present batch is measured.
+    fn is_measured(&self) -> bool {
+        let every = self.recipe.params().training.alignment_every;
+        self.engines.backprop.is_some() && every > 0 && self.progress.batches.is_multiple_of(every)
+    }
+
+    /// Learning rate of the next update, and its momentum where that is not the optimiser's own.
+    fn next_step(&self) -> (f64, Option<f64>) {
+        let step = self.progress.steps;
+        let momentum = self.momentum_change.filter(|(from, _)| step >= *from).map(|(_, momentum)| momentum);
+        (self.rate.applied(step), momentum)
+    }
+
     /// Alignment with backpropagation and the state of the dyads, every so many batches from the first of an epoch.
     fn measure(&mut self, epoch: u32, train_loss: f64, directory: &RunDirectory) -> Result<()> {
-        let every = self.recipe.params().training.alignment_every;
-        let Some(backprop) = &mut self.engines.backprop else { return Ok(()) };
-        if every == 0 || !self.progress.batches.is_multiple_of(every) {
+        if !self.is_measured() {
             return Ok(());
         }
+        let Some(backprop) = &mut self.engines.backprop else { return Ok(()) };
         backprop.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
         let engine = &self.engines.rule;
         let alignment = align(engine.topology(), engine.gradients(), backprop.gradients());
@@ -93,19 +128,22 @@ impl Trainer {
         directory.append(&Line::Step(&metrics)).map(drop)
     }
 
-    /// All weight updates of the batch; a listener that breaks is heard after the last.
-    fn update(&mut self, listen: &mut Listener) -> Result<ControlFlow<()>> {
+    /// All weight updates of the batch that are still to be made; a listener that breaks is heard after the last.
+    fn update(&mut self, at_once: bool, listen: &mut Listener) -> Result<ControlFlow<()>> {
         let mut flow = ControlFlow::Continue(());
         for update in 0..self.multistep() {
             let began = Instant::now();
             if update > 0 {
                 self.go_on(update)?;
             }
-            let step = self.progress.steps;
-            let momentum = self.momentum_change.filter(|(from, _)| step >= *from).map(|(_, momentum)| momentum);
-            let engine = if update == 0 { Some(&self.engines.rule) } else { self.engines.continued.as_ref() };
+            let (rate, momentum) = self.next_step();
+            let engine = match update {
+                0 if at_once => None,
+                0 => Some(&self.engines.rule),
+                _ => self.engines.continued.as_ref(),
+            };
             if let Some(engine) = engine {
-                self.optimizer.step(&mut self.parameters, engine.gradients(), self.rate.applied(step), momentum, &self.pool);
+                self.optimizer.step(&mut self.parameters, engine.gradients(), rate, momentum, &self.pool);
             }
             self.progress.steps += 1;
             self.progress.sums.busy_seconds += began.elapsed().as_secs_f64();

@@ -5,6 +5,9 @@ use std::ops::Range;
 use crate::compute::affine::Convolution;
 use crate::compute::gemm::{DEPTH, ROWS, transpose};
 
+/// Pixels of an image that count as few: the rows are then samples.
+const FEW_PIXELS: usize = 16;
+
 /// Pixels that are rows of a product, counted over all samples, at equal distances.
 #[derive(Clone, Copy)]
 pub(super) struct Pixels {
@@ -60,6 +63,11 @@ impl Convolution {
     /// Whether a place of the kernel has too few channels to make a tile of.
     pub(super) fn is_thin(self) -> bool {
         self.inputs < ROWS
+    }
+
+    /// Whether the rows of a product are samples, each position of the image by itself.
+    pub(super) fn is_of_few_pixels(self) -> bool {
+        self.pixels() <= FEW_PIXELS && !self.is_thin()
     }
 
     /// The patches of these pixels, one row for each.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::compute::affine::Convolution;
-use crate::compute::gemm::{Ahead, Base, Block, DEPTH, Left, Right, STRIP, Stack, multiply_block};
+use crate::compute::gemm::{Base, Block, DEPTH, Left, Right, STRIP, Stack, multiply_block};
 use crate::compute::pool::Team;
 
 use super::patches::Pixels;
@@ -147,7 +147,7 @@ fn add_outer(
                 base: Base::Output,
                 output: sum[columns.start..].as_mut_ptr(),
                 output_stride,
-                ahead: Ahead::NOTHING,
+                ahead: &[],
             };
             // SAFETY: the slices have the numbers that their layouts reach, and the sums, of `rows` rows, are borrowed mutably;
             // a team has the instructions.

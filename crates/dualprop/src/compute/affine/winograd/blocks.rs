@@ -163,21 +163,33 @@ impl<F: Transform> Blocks<F> {
         });
     }
 
-    /// Writes Aᵀ m A, plus the bias, to the pixels of these tiles, which no other tile has.
-    pub(super) fn to_pixels(
+    /// Writes Aᵀ m A, plus the bias, to the pixels of these tiles, which no other tile has, or the largest numbers of their
+    /// windows.
+    pub(super) fn to_image(
         &self,
         team: &Team,
         channels: usize,
         bias: Option<&[f32]>,
         tiles: Range<usize>,
         m: &[f32],
-        image: &Shared,
+        image: &Image,
     ) {
         let (first, row) = (tiles.start, padded(channels));
         team.tasks(tiles.len(), |index| {
-            to_pixels::<F>(team.isa(), self.tile(first + index, channels), bias, &m[index * row..], tiles.len() * row, image);
+            let (tile, m, plane) = (self.tile(first + index, channels), &m[index * row..], tiles.len() * row);
+            match image {
+                Image::Pixels(image) => to_pixels::<F>(team.isa(), tile, bias, m, plane, image),
+                Image::Windows(output, routing) => to_windows::<F>(team.isa(), tile, bias, m, plane, output, routing),
+            }
         });
     }
+}
+
+/// Where the numbers above go.
+pub(super) enum Image<'a> {
+    Pixels(Shared<'a>),
+    /// Of windows of 2 × 2 pixels the largest numbers, and their places.
+    Windows(Shared<'a>, Shared<'a, u8>),
 }
 
 /// A tile of an image of a batch, by its first pixel above.
@@ -199,6 +211,13 @@ impl Tile {
         inside.then(|| ((self.sample * self.height + row) * self.width + column) * self.channels)
     }
 
+    /// Where the channels of a window of the pooled image begin, by its place in the tile, if there is one.
+    #[inline(always)]
+    fn window(self, row: usize, column: usize) -> Option<usize> {
+        let (row, column, height, width) = (self.top / 2 + row, self.left / 2 + column, self.height / 2, self.width / 2);
+        (row < height && column < width).then(|| ((self.sample * height + row) * width + column) * self.channels)
+    }
+
     /// The channels of a square of pixels whose first one is so many above and left of the tile's.
     #[inline(always)]
     fn square(self, image: &[f32], before: usize, side: usize) -> Square<'_> {
@@ -215,6 +234,9 @@ impl Tile {
     }
 }
 
+/// Pixels of the largest tile above, in either direction.
+const MOST_ABOVE: usize = 4;
+
 /// Points of the largest tile.
 const MOST_POINTS: usize = 36;
 
@@ -229,6 +251,25 @@ type Square<'a> = [(&'a [f32], usize); MOST_POINTS];
 fn load(square: &Square, pixel: usize, channel: usize) -> Lanes {
     let (channels, mask) = square[pixel];
     Lanes::load(&channels[channel & mask..])
+}
+
+/// The largest of four numbers and its place, lane by lane as [`crate::compute::pooling`] has it. Places are as wide as numbers
+/// while they are compared, so that vectors are.
+#[inline(always)]
+fn largest_lanes(window: [Lanes; 4]) -> (Lanes, [u8; LANES]) {
+    let [mut best, others @ ..] = window;
+    let (mut places, mut winner) = ([0u32; LANES], [0u8; LANES]);
+    for (place, numbers) in (1..).zip(others) {
+        for ((best, winner), x) in best.0.iter_mut().zip(&mut places).zip(numbers.0) {
+            let wins = (x > *best) | (x.is_nan() & !best.is_nan());
+            *best = if wins { x } else { *best };
+            *winner = if wins { place } else { *winner };
+        }
+    }
+    for (winner, place) in winner.iter_mut().zip(places) {
+        *winner = place as u8;
+    }
+    (best, winner)
 }
 
 compiled! {
@@ -261,6 +302,31 @@ compiled! {
                     (bias + lanes).write(image, start + channel);
                 }
             });
+        }
+    }
+
+    fn to_windows<F: Transform>(
+        tile: Tile, bias: Option<&[f32]>, m: &[f32], plane: usize, output: &Shared, routing: &Shared<u8>
+    ) {
+        for channel in (0..tile.channels).step_by(LANES) {
+            let bias = match bias {
+                Some(bias) => Lanes::load(&bias[channel..]),
+                None => Lanes::ZERO,
+            };
+            let load = |i: usize, j: usize| Lanes::load(&m[(i * F::BELOW + j) * plane + channel..]);
+            let mut pixels = [[Lanes::ZERO; MOST_ABOVE]; MOST_ABOVE];
+            F::to_above(load, |row, column, lanes| pixels[row][column] = bias + lanes);
+            for row in 0..F::ABOVE / 2 {
+                for column in 0..F::ABOVE / 2 {
+                    let Some(start) = tile.window(row, column) else { continue };
+                    let (above, below) = (&pixels[2 * row], &pixels[2 * row + 1]);
+                    let window = [above[2 * column], above[2 * column + 1], below[2 * column], below[2 * column + 1]];
+                    let (best, winner) = largest_lanes(window);
+                    best.write(output, start + channel);
+                    // SAFETY: `at` has shown that they are there, and who made it guarantees that they are this thread's alone.
+                    unsafe { routing.at(start + channel, LANES).cast::<[u8; LANES]>().write_unaligned(winner) };
+                }
+            }
         }
     }
 }

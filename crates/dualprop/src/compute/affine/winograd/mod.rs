@@ -16,12 +16,13 @@ mod four;
 mod transform;
 mod two;
 
-use crate::compute::gemm::{Ahead, Base, Block, DEPTH, Left, Right, STRIP, Shared, multiply_block, transpose};
+use crate::compute::gemm::{Base, Block, DEPTH, Left, Right, STRIP, Shared, multiply_block, transpose};
 use crate::compute::pool::Team;
 
 use super::Convolution;
+use super::algorithm::Above;
 use crate::compute::compiled::compiled;
-use blocks::{Blocks, padded};
+use blocks::{Blocks, Image, padded};
 pub(super) use four::Four;
 use transform::{LANES, Lanes, Transform};
 pub(super) use two::Two;
@@ -52,19 +53,26 @@ pub(super) fn convolve<F: Transform>(
     c: Convolution,
     (kernel, turned): (&[f32], bool),
     bias: Option<&[f32]>,
-    (input, output): (&[f32], &mut [f32]),
+    input: &[f32],
+    above: Above,
     workspace: &mut [f32],
 ) {
     let blocks = Blocks::<F>::of(c, input.len() / c.height / c.width / c.inputs);
     let (weights, scratch) = workspace.split_at_mut(F::POINTS * c.inputs * c.outputs);
     transform_weights::<F>(team, c, (kernel, turned), weights);
-    // SAFETY: the pixels of a tile are those of no other, and every tile is in one block.
-    let (weights, output) = (&*weights, unsafe { Shared::new(output) });
+    let weights = &*weights;
+    // SAFETY: the pixels and windows of a tile are those of no other, and every tile is in one block.
+    let image = unsafe {
+        match above {
+            Above::Image(output) => Image::Pixels(Shared::new(output)),
+            Above::Pooled(output, routing) => Image::Windows(Shared::new(output), Shared::new(routing)),
+        }
+    };
     blocks.each(team, scratch, |team, tiles, scratch| {
         let (v, m) = scratch.split_at_mut(F::POINTS * tiles.len() * padded(c.inputs));
         blocks.below(team, c.inputs, input, tiles.clone(), v);
         multiply::<F>(team, c, tiles.len(), v, weights, m);
-        blocks.to_pixels(team, c.outputs, bias, tiles, m, &output);
+        blocks.to_image(team, c.outputs, bias, tiles, m, &image);
     });
 }
 
@@ -140,7 +148,7 @@ fn multiply<F: Transform>(team: &Team, c: Convolution, tiles: usize, v: &[f32], 
                 base: if k == 0 { Base::Nothing } else { Base::Output },
                 output: m,
                 output_stride: above,
-                ahead: Ahead::NOTHING,
+                ahead: &[],
             };
             // SAFETY: the slices have the numbers that their layouts reach, and the output is this task's; a team has the
             // instructions.
@@ -206,7 +214,7 @@ fn add_products<F: Transform>(
             base: if first { Base::Nothing } else { Base::Output },
             output: sums.at(point * c.inputs * c.outputs + panel * PANEL, (c.inputs - 1) * c.outputs + PANEL),
             output_stride: c.outputs,
-            ahead: Ahead::NOTHING,
+            ahead: &[],
         };
         // SAFETY: as in `multiply`.
         unsafe { multiply_block(team.isa(), &block) };
