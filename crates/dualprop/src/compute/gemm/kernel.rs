@@ -124,11 +124,11 @@ unsafe fn portable(t: &Tiles) {
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernels {
     (
-        $name:ident, $isa:expr, $features:literal, $lanes:literal, rows $($rows:literal)+:
+        $name:ident, {$($source:tt)+}, $isa:expr, $features:literal, $lanes:literal, rows $($rows:literal)+:
         $zero:ident $broadcast:ident $load:ident $store:ident $fused:ident $multiply:ident $add:ident
     ) => {
         mod $name {
-            use std::arch::x86_64::*;
+            use $($source)+::*;
 
             use super::{Base, Isa, STRIP, Tiles};
 
@@ -232,12 +232,99 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx512, Isa::Avx512, "avx512f", 16, rows 1 2 3 4 5 6 7 8 9 10 11 12:
+    avx512, {std::arch::x86_64}, Isa::Avx512, "avx512f", 16, rows 1 2 3 4 5 6 7 8 9 10 11 12:
     _mm512_setzero_ps _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_mul_ps _mm512_add_ps
 );
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
-    avx2, Isa::Avx2, "avx2,fma", 8, rows 1 2 3 4 5 6:
+    avx2, {std::arch::x86_64}, Isa::Avx2, "avx2,fma", 8, rows 1 2 3 4 5 6:
     _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_mul_ps _mm256_add_ps
 );
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::base::random::{Purpose, Random};
+
+    /// Sixteen numbers as AVX-512 has them, for processors that lack it: of its kernel everything but the instructions is tested.
+    mod sixteen {
+        pub(super) type Vector = [f32; 16];
+
+        pub(super) fn zero() -> Vector {
+            [0.0; 16]
+        }
+
+        pub(super) fn broadcast(x: f32) -> Vector {
+            [x; 16]
+        }
+
+        pub(super) unsafe fn load(from: *const f32) -> Vector {
+            // SAFETY: the caller guarantees sixteen numbers.
+            unsafe { from.cast::<Vector>().read_unaligned() }
+        }
+
+        pub(super) unsafe fn store(to: *mut f32, x: Vector) {
+            // SAFETY: as in `load`.
+            unsafe { to.cast::<Vector>().write_unaligned(x) };
+        }
+
+        pub(super) fn fused(a: Vector, b: Vector, c: Vector) -> Vector {
+            std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+        }
+
+        pub(super) fn multiply(a: Vector, b: Vector) -> Vector {
+            std::array::from_fn(|i| a[i] * b[i])
+        }
+
+        pub(super) fn add(a: Vector, b: Vector) -> Vector {
+            std::array::from_fn(|i| a[i] + b[i])
+        }
+    }
+
+    kernels!(
+        emulated, {super::sixteen}, Isa::Avx512, "sse2", 16, rows 1 2 3 4 5 6 7 8 9 10 11 12:
+        zero broadcast load store fused multiply add
+    );
+
+    /// Every number of rows, odd and even numbers of strips, both layouts of the left operand, and every base.
+    #[test]
+    fn a_kernel_of_sixteen_lanes_gives_the_bits_of_the_portable_one() {
+        let mut random = Random::new(2, Purpose::Synthetic, 0, 0);
+        let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| random.normal() as f32).collect() };
+        let depth = 7;
+        for (rows, strips) in (1..=12).flat_map(|rows| (1..=5).map(move |strips| (rows, strips))) {
+            let (left, right, row) = (numbers(13 * 9), numbers(strips * STRIP * (depth + 2)), numbers(strips * STRIP));
+            for (row_stride, depth_stride) in [(9, 1), (1, 13)] {
+                for base in [Base::Nothing, Base::Output, Base::Row(row.as_ptr())] {
+                    let before = numbers(rows * (strips * STRIP + 3));
+                    let outputs = [portable as unsafe fn(&Tiles), emulated::tiles].map(|kernel| {
+                        let mut output = before.clone();
+                        let tiles = Tiles {
+                            rows,
+                            strips,
+                            depth,
+                            left: left.as_ptr(),
+                            row_stride,
+                            depth_stride,
+                            right: right.as_ptr(),
+                            right_stride: STRIP,
+                            right_strip: STRIP * (depth + 2),
+                            scale: 0.7,
+                            base,
+                            output: output.as_mut_ptr(),
+                            output_stride: strips * STRIP + 3,
+                            ahead: &[],
+                            share: 0,
+                            shares: 1,
+                        };
+                        // SAFETY: the arrays have the extents that are stated, and every x86-64 processor has SSE2.
+                        unsafe { kernel(&tiles) };
+                        output
+                    });
+                    assert!(outputs[0] == outputs[1], "{rows} rows, {strips} strips, strides {row_stride} and {depth_stride}");
+                }
+            }
+        }
+    }
+}
