@@ -1,6 +1,6 @@
 # What a person or a machine runs on this repository; `make check` is what CI runs.
 
-.PHONY: test check fmt clippy doc deny
+.PHONY: test check fmt clippy doc deny soak
 
 # Builds and passes every test; needs a Rust toolchain and python3.
 test:
@@ -23,3 +23,9 @@ doc:
 deny:
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check bans licenses sources; \
 	else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny --locked)"; fi
+
+# Half an hour of killed trainings, bad input and two processes on one run, after 200 kills of one training; needs Linux.
+soak:
+	DUALPROP_KILLS=200 cargo test -p dualprop-cli --locked --test cli kills
+	cargo build --release --locked
+	python3 scripts/soak.py

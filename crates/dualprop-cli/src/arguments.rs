@@ -10,6 +10,7 @@ use crate::gradcheck::GradcheckArguments;
 use crate::model::{EvalArguments, PredictArguments};
 use crate::summary::SummaryArguments;
 use crate::trace::TraceArguments;
+use crate::verify::VerifyArguments;
 
 /// Train deep networks by dual propagation, without backpropagation.
 #[derive(Debug, Parser)]
@@ -20,6 +21,12 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// Show the chain of causes of an error, as RUST_LOG does
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// Use at most so many MiB of address space; what needs more is refused before it begins
+    #[arg(long, value_name = "MIB", global = true, value_parser = clap::value_parser!(u64).range(1..1 << 40))]
+    pub(crate) memory_limit: Option<u64>,
     /// Without a command: those of the main job.
     #[command(flatten)]
     pub(crate) options: TrainOptions,
@@ -34,7 +41,7 @@ const MAIN_HELP: &str = "Examples:
 The options above are for use without a command.
 With a command, options follow it: `dualprop train --quiet`; `dualprop train --help` lists them.
 
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or input, 130 interrupted.";
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or input, 101 a defect of dualprop, 130 interrupted.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -59,6 +66,8 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     /// Settle one batch from a file and write its states and gradients to another
     Trace(TraceArguments),
+    /// Train the first epoch of a run again, and compare every bit
+    Verify(VerifyArguments),
 }
 
 const TRAIN_EXAMPLES: &str = "Examples:

@@ -1,6 +1,6 @@
 //! The command line of `dualprop`: parse, validate, run.
 //!
-//! Exit codes: 0 done; 1 failed while running; 2 wrong usage or input; 130 interrupted.
+//! Exit codes: 0 done; 1 failed while running; 2 wrong usage or input; 101 a defect of the program; 130 interrupted.
 
 // They panic where nothing can be written; `output` does not.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
@@ -9,14 +9,17 @@ mod arguments;
 mod bench;
 mod data;
 mod gradcheck;
+mod memory;
 mod model;
 mod output;
+mod panics;
 mod plan;
 mod progress;
 mod recipes;
 mod summary;
 mod trace;
 mod train;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -25,16 +28,26 @@ use clap::Parser;
 use arguments::{Cli, Command, TrainArguments};
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            output::note(&format!("error: {}\n", describe(&error)));
-            ExitCode::from(exit_code(&error))
+    panics::guard(|| {
+        let cli = Cli::parse();
+        let verbose = cli.verbose || std::env::var_os("RUST_LOG").is_some_and(|filter| !filter.is_empty());
+        match run(cli) {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                output::note(&format!("error: {}\n", describe(&error)));
+                if verbose {
+                    output::note(&causes(&error));
+                }
+                ExitCode::from(exit_code(&error))
+            }
         }
-    }
+    })
 }
 
 fn run(cli: Cli) -> anyhow::Result<u8> {
+    if let Some(mebibytes) = cli.memory_limit {
+        memory::limit(mebibytes)?;
+    }
     let done = |result: anyhow::Result<()>| result.map(|()| 0);
     match cli.command {
         None => train::run(&TrainArguments::main_job(cli.options)),
@@ -48,12 +61,19 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Bench(arguments)) => done(bench::run(&arguments)),
         Some(Command::Plan(arguments)) => done(plan::run(&arguments)),
         Some(Command::Trace(arguments)) => done(trace::run(&arguments)),
+        Some(Command::Verify(arguments)) => done(verify::run(&arguments)),
     }
 }
 
 /// The error and its causes, each once: a text of the library names its cause already.
 fn describe(error: &anyhow::Error) -> String {
     if error.is::<dualprop::Error>() { error.to_string() } else { format!("{error:#}") }
+}
+
+/// The error and each of its causes on a line of its own.
+fn causes(error: &anyhow::Error) -> String {
+    let causes = error.chain().enumerate().map(|(depth, cause)| format!("  {depth}: {cause}\n     {cause:?}\n"));
+    format!("chain of causes:\n{}", causes.collect::<String>())
 }
 
 /// 2 where the user's input is at fault, 1 where the run failed.

@@ -21,6 +21,7 @@ fn the_program_names_itself_and_helps() {
         &["data", "import", "--help"],
         &["plan", "--help"],
         &["trace", "--help"],
+        &["verify", "--help"],
     ] {
         let help = dualprop(folder.path(), arguments);
         assert!(help.status.success(), "{arguments:?}: {}", stderr(&help));

@@ -5,11 +5,13 @@
 mod bench;
 mod data;
 mod help;
+mod kills;
 mod models;
 mod plan;
 mod readme;
 mod trace;
 mod train;
+mod verify;
 
 use std::fs::File;
 use std::path::Path;

@@ -1,10 +1,11 @@
 //! Files that are either whole or absent.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::disk::{self, Output};
 use super::{Error, Result};
 
 /// Reads a whole file.
@@ -78,7 +79,7 @@ impl NewFile {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let temporary = target.with_file_name(format!(".dualprop-{}-{count}.tmp", std::process::id()));
         // A new file: never one that somebody else put there, nor what a link of that name leads to.
-        let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(fail)?;
+        let file = disk::open(|| OpenOptions::new().write(true).create_new(true).open(&temporary)).map_err(fail)?;
         Ok(NewFile { path: path.into(), target, temporary, file })
     }
 
@@ -87,7 +88,7 @@ impl NewFile {
     /// # Errors
     /// [`Error::Write`] with the path; what stood there before stays.
     pub fn commit(self) -> Result<()> {
-        let done = self.file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.target));
+        let done = disk::sync(&self.file).and_then(|()| disk::rename(&self.temporary, &self.target));
         let done = done.and_then(|()| sync_folder(&self.target));
         done.map_err(|source| Error::Write { path: self.path.clone(), source })
     }
@@ -95,7 +96,7 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write(bytes)
+        Output(&self.file).write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -121,7 +122,7 @@ impl Drop for NewFile {
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     // A plain file name has the present folder as its own.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    disk::sync(&disk::open(|| File::open(folder))?)
 }
 
 #[cfg(not(unix))]
@@ -134,16 +135,117 @@ fn sync_folder(_: &Path) -> std::io::Result<()> {
 /// # Errors
 /// [`Error::Write`] with the new path.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    let renamed = fs::rename(from, to).and_then(|()| sync_folder(to));
+    let renamed = disk::rename(from, to).and_then(|()| sync_folder(to));
     renamed.map_err(|source| Error::Write { path: to.into(), source })
 }
 
-/// Creates a folder and those above it.
+/// Creates a folder and those above it, and carries their names to the disk.
 ///
 /// # Errors
 /// [`Error::Write`] with the path.
 pub fn create_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|source| Error::Write { path: path.into(), source })
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        create_folder(above)?;
+    }
+    match claim_folder(path) {
+        // Somebody else was faster.
+        Ok(false) if !path.is_dir() => {
+            Err(Error::Write { path: path.into(), source: std::io::Error::other("it exists and is not a folder") })
+        }
+        other => other.map(drop),
+    }
+}
+
+/// Creates a folder whose parent exists; false if there is something of that name already.
+///
+/// # Errors
+/// [`Error::Write`] with the path.
+pub fn claim_folder(path: &Path) -> Result<bool> {
+    match disk::create_folder(path).and_then(|()| sync_folder(path)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(Error::Write { path: path.into(), source }),
+    }
+}
+
+/// Appends to a file, which is made if it does not exist, and returns its length. What was written is on the disk only after
+/// [`sync`].
+///
+/// # Errors
+/// [`Error::Write`] with the path; a part may have been appended.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<u64> {
+    let opened = disk::open(|| OpenOptions::new().create(true).append(true).open(path));
+    let appended = opened.and_then(|file| {
+        Output(&file).write_all(bytes)?;
+        Ok(file.metadata()?.len())
+    });
+    appended.map_err(|source| Error::Write { path: path.into(), source })
+}
+
+/// Carries a file to the disk and returns its length; one that does not exist has none.
+///
+/// # Errors
+/// [`Error::Write`] with the path.
+pub fn sync(path: &Path) -> Result<u64> {
+    let synced = match disk::open(|| File::open(path)) {
+        Ok(file) => disk::sync(&file).and_then(|()| sync_folder(path)).and_then(|()| Ok(file.metadata()?.len())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    };
+    synced.map_err(|source| Error::Write { path: path.into(), source })
+}
+
+/// Cuts a file off after so many bytes.
+///
+/// # Errors
+/// [`Error::Write`] with the path.
+pub fn truncate(path: &Path, bytes: u64) -> Result<()> {
+    let cut = disk::open(|| OpenOptions::new().write(true).open(path)).and_then(|file| {
+        disk::truncate(&file, bytes)?;
+        disk::sync(&file)
+    });
+    cut.map_err(|source| Error::Write { path: path.into(), source })
+}
+
+/// Locks a file for this process, as long as what is returned is open, and writes into it who holds it.
+///
+/// # Errors
+/// [`Error::Busy`] with `what` it stands for, if another process holds it; [`Error::Write`] with the path.
+pub fn lock(path: &Path, what: &Path) -> Result<File> {
+    let failed = |source| Error::Write { path: path.into(), source };
+    let open = || OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path);
+    let file = disk::open(open).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Who holds it is only a help.
+            let _ = (&file).take(64).read_to_string(&mut holder);
+            return Err(Error::Busy { path: what.into(), holder: holder.trim().into() });
+        }
+        Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    let written = disk::truncate(&file, 0).and_then(|()| writeln!(Output(&file), "process {}", std::process::id()));
+    written.map_err(failed)?;
+    Ok(file)
+}
+
+/// Whether this is the temporary name of a file that was never finished.
+pub fn is_unfinished(name: &str) -> bool {
+    name.strip_prefix(".dualprop-").is_some_and(|rest| rest.ends_with(".tmp"))
+}
+
+/// Removes the files of a folder that were never finished: what a process left that was killed. Only for a folder that nobody
+/// else writes to.
+pub fn remove_unfinished(folder: &Path) {
+    // Litter that cannot be removed harms nobody.
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| is_unfinished(&entry.file_name().to_string_lossy())) {
+        let _ = fs::remove_file(entry.path());
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The trainable numbers of a network: an ordered list of named tensors.
 
+use sha2::{Digest, Sha256};
+
 use crate::base::{Error, Real, Result};
 use crate::compute::{ParameterId, Tensor};
 
@@ -75,5 +77,19 @@ impl<T: Real> Parameters<T> {
     /// The name of the first tensor with a number that is not finite.
     pub fn first_not_finite(&self) -> Option<&str> {
         self.iter().find(|(_, tensor)| !tensor.is_finite()).map(|(name, _)| name)
+    }
+}
+
+impl Parameters<f32> {
+    /// The SHA-256 of names, shapes and numbers, in hexadecimal: equal only where every bit is.
+    pub fn sha256(&self) -> String {
+        let mut sum = Sha256::new();
+        for (name, tensor) in self.iter() {
+            sum.update(format!("{name} {:?}\n", tensor.shape()));
+            for block in tensor.data().chunks(1024) {
+                sum.update(block.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+            }
+        }
+        sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -56,6 +56,8 @@ pub struct EpochMetrics {
     pub dampings: Vec<f64>,
     /// ‖W_L … W_1‖₂ after the epoch; none where it is not defined.
     pub product_norm: Option<f64>,
+    /// [`crate::network::Parameters::sha256`] after the epoch: what `dualprop verify` compares.
+    pub parameters_sha256: String,
 }
 
 /// The measurements of one step.

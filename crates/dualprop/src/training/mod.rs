@@ -5,6 +5,8 @@ pub mod case;
 mod checkpoint;
 mod dry_run;
 mod evaluation;
+#[cfg(test)]
+mod faults;
 mod gradients;
 mod metrics;
 mod prediction;
@@ -14,6 +16,7 @@ mod recipe;
 mod run;
 mod run_directory;
 mod trainer;
+mod verification;
 
 pub use dry_run::{DryRun, dry_run};
 pub use evaluation::{Evaluation, evaluate};
@@ -24,3 +27,4 @@ pub use recipe::{BUILT_IN, BuiltIn, Recipe, RecipeParams};
 pub use run::{resume, run};
 pub use run_directory::{Destination, RunDirectory};
 pub use trainer::{Event, Listener, Outcome, SeedResult, Trainer};
+pub use verification::{Difference, Verification, verify};

@@ -1,12 +1,11 @@
 //! How a run gets a folder of its own.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::base::{Error, Result, file};
 
-use super::{CHECKPOINTS, FILES, RECIPE, lock};
+use super::{CHECKPOINTS, ENVIRONMENT, FILES, LOCK, RECIPE, lock};
 
 /// `root/name`, or where that exists `name-2`, `name-3` …
 pub(super) fn claim_next(root: &Path, name: &str) -> Result<PathBuf> {
@@ -14,7 +13,7 @@ pub(super) fn claim_next(root: &Path, name: &str) -> Result<PathBuf> {
     let mut path = root.join(name);
     let mut number = 1u64;
     // Creating the folder is what claims the name, so that two processes never share one.
-    while !claimed(&path)? {
+    while !file::claim_folder(&path)? {
         number += 1;
         path = root.join(format!("{name}-{number}"));
     }
@@ -28,7 +27,7 @@ pub(super) fn claim(root: &Path, name: &str, force: bool) -> Result<(PathBuf, Op
     }
     file::create_folder(root)?;
     let path = root.join(name);
-    if claimed(&path)? {
+    if file::claim_folder(&path)? || is_abandoned(&path) {
         return Ok((path, None));
     }
     if !force {
@@ -39,9 +38,20 @@ pub(super) fn claim(root: &Path, name: &str, force: bool) -> Result<(PathBuf, Op
     let _held = hold(&path)?;
     let aside = claim_next(root, &format!("{name}.replaced"))?;
     // A folder may be renamed onto an empty one, which is what claims the name.
-    let moved = fs::rename(&path, &aside).and_then(|()| fs::create_dir(&path));
-    moved.map_err(|source| Error::Write { path: path.clone(), source })?;
-    Ok((path, Some(aside)))
+    file::rename(&path, &aside)?;
+    match file::claim_folder(&path)? {
+        true => Ok((path, Some(aside))),
+        false => Err(Error::Exists { path }),
+    }
+}
+
+/// Whether a folder is empty, or what a process left that was killed before it had written what its run is: nothing is lost in
+/// it.
+fn is_abandoned(path: &Path) -> bool {
+    let harmless = |name: &str| [ENVIRONMENT, LOCK].contains(&name) || file::is_unfinished(name);
+    let names = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<std::io::Result<Vec<_>>>());
+    names.is_ok_and(|names| names.iter().all(|name| harmless(&name.to_string_lossy())))
 }
 
 /// The locks of a run and of its seeds.
@@ -70,18 +80,9 @@ fn check_is_run(path: &Path) -> Result<()> {
             check_is_run(&entry.path())?;
         } else if name == CHECKPOINTS && entry.path().is_dir() {
             // Whatever it holds was put there by a training.
-        } else if !FILES.contains(&name.as_str()) {
+        } else if !FILES.contains(&name.as_str()) && !file::is_unfinished(&name) {
             return refuse(format!("`{name}` in it is no part of a run"));
         }
     }
     Ok(())
-}
-
-/// Creates the folder; false if it exists already.
-fn claimed(path: &Path) -> Result<bool> {
-    match fs::create_dir(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(source) => Err(Error::Write { path: path.into(), source }),
-    }
 }

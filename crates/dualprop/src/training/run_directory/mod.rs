@@ -3,8 +3,7 @@
 mod claim;
 mod environment;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -78,7 +77,7 @@ impl RunDirectory {
             Some(name) => claim(root, name, destination.force)?,
             None => (claim_next(root, &params.name)?, None),
         };
-        let directory = RunDirectory { _lock: lock(&path)?, path, replaced };
+        let directory = RunDirectory { _lock: take_over(&path)?, path, replaced };
         directory.explain(params, threads)?;
         Ok(directory)
     }
@@ -91,7 +90,7 @@ impl RunDirectory {
         if !path.join(RECIPE).is_file() {
             return Err(Error::malformed(path, "it is no run directory: it has no recipe.toml"));
         }
-        Ok(RunDirectory { _lock: lock(path)?, path: path.into(), replaced: None })
+        Ok(RunDirectory { _lock: take_over(path)?, path: path.into(), replaced: None })
     }
 
     /// The folder of one seed within this one, made if it does not exist.
@@ -101,7 +100,7 @@ impl RunDirectory {
     pub fn seed(&self, seed: u64, params: &RecipeParams, threads: usize) -> Result<Self> {
         let path = self.path.join(format!("seed-{seed}"));
         file::create_folder(&path)?;
-        let directory = RunDirectory { _lock: lock(&path)?, path, replaced: None };
+        let directory = RunDirectory { _lock: take_over(&path)?, path, replaced: None };
         if !directory.path.join(RECIPE).exists() {
             directory.explain(&RecipeParams { seeds: vec![seed], ..params.clone() }, threads)?;
         }
@@ -140,12 +139,7 @@ impl RunDirectory {
     pub(super) fn append(&self, line: &Line) -> Result<u64> {
         let path = self.path.join(METRICS);
         let line = json(&path, line)? + "\n";
-        let opened = OpenOptions::new().create(true).append(true).open(&path);
-        let appended = opened.and_then(|mut file| {
-            file.write_all(line.as_bytes())?;
-            Ok(file.metadata()?.len())
-        });
-        appended.map_err(|source| Error::Write { path, source })
+        file::append(&path, line.as_bytes())
     }
 
     /// Carries `metrics.jsonl` to the disk and returns its length; one that does not exist has none.
@@ -153,13 +147,7 @@ impl RunDirectory {
     /// # Errors
     /// [`Error::Write`]
     pub(super) fn sync_metrics(&self) -> Result<u64> {
-        let path = self.path.join(METRICS);
-        let synced = match File::open(&path) {
-            Ok(file) => file.sync_all().and_then(|()| Ok(file.metadata()?.len())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(error),
-        };
-        synced.map_err(|source| Error::Write { path, source })
+        file::sync(&self.path.join(METRICS))
     }
 
     /// Cuts `metrics.jsonl` back to this length, which its checkpoint knows.
@@ -175,13 +163,7 @@ impl RunDirectory {
                 let problem = format!("it has {found} bytes, but its checkpoint was made when it had {bytes}; lines are missing");
                 Err(Error::malformed(path, problem))
             }
-            std::cmp::Ordering::Greater => {
-                let cut = OpenOptions::new().write(true).open(&path).and_then(|file| {
-                    file.set_len(bytes)?;
-                    file.sync_all()
-                });
-                cut.map_err(|source| Error::Write { path, source })
-            }
+            std::cmp::Ordering::Greater => file::truncate(&path, bytes),
         }
     }
 
@@ -233,24 +215,17 @@ impl RunDirectory {
     }
 }
 
-/// Locks a run directory for this process; the file names the holder.
+/// Locks a run directory for this process.
 fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(LOCK);
-    let failed = |source| Error::Write { path: path.clone(), source };
-    let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Who holds it is only a help.
-            let _ = (&file).take(64).read_to_string(&mut holder);
-            return Err(Error::Busy { path: folder.into(), holder: holder.trim().into() });
-        }
-        Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
-    }
-    let written = file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id()));
-    written.map_err(failed)?;
-    Ok(file)
+    file::lock(&folder.join(LOCK), folder)
+}
+
+/// Locks a run directory and removes what a process left in it that was killed while it wrote.
+fn take_over(folder: &Path) -> Result<File> {
+    let lock = lock(folder)?;
+    file::remove_unfinished(folder);
+    file::remove_unfinished(&folder.join(CHECKPOINTS));
+    Ok(lock)
 }
 
 fn json(path: &Path, value: &impl Serialize) -> Result<String> {

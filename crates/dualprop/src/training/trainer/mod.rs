@@ -312,6 +312,7 @@ impl Trainer {
             gammas: norms.gammas,
             dampings: norms.dampings,
             product_norm: norms.product,
+            parameters_sha256: self.parameters.sha256(),
         })
     }
 
