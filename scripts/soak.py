@@ -118,7 +118,8 @@ class Soak:
             _, err = process.communicate(timeout=60)
             if process.returncode == 0:
                 break
-            if process.returncode not in (-signal.SIGKILL, 130, 2 if "in use" in err else 130):
+            # SIGTERM kills too, before the program listens for it.
+            if process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, 130):
                 raise Broken(f"{name} ended with {process.returncode}:\n{err}")
             self.count("kill" if process.returncode < 0 else "interruption")
         if self.result(name) != self.expected[kind]:
