@@ -3,6 +3,7 @@
 use crate::base::Named;
 use crate::compute::pool::Team;
 
+use super::above::Above;
 use super::table::TABLE;
 use super::winograd::{Four, Two};
 use super::{Convolution, direct, winograd};
@@ -42,14 +43,6 @@ impl Named for MapProduct {
     const WHAT: &'static str = "product of a map";
     const ALL: &'static [(&'static str, Self)] =
         &[("forward", MapProduct::Forward), ("adjoint", MapProduct::Adjoint), ("weight product", MapProduct::Weight)];
-}
-
-/// What becomes of the image above.
-pub(super) enum Above<'a> {
-    /// All of it is written.
-    Image(&'a mut [f32]),
-    /// The largest number of every window of 2 × 2 pixels, and its place; the image itself is kept nowhere.
-    Pooled(&'a mut [f32], &'a mut [u8]),
 }
 
 impl ConvolutionAlgorithm {

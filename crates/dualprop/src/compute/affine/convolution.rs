@@ -15,7 +15,7 @@ use crate::base::{Named, Real};
 use crate::compute::Tensor;
 use crate::compute::pool::Team;
 
-use super::algorithm::Above;
+use super::above::Above;
 use super::bias::{self, bias_gradient};
 use super::{ConvolutionAlgorithm, MapProduct, direct};
 use crate::compute::gemm::{Matrix, product};

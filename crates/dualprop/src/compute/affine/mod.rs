@@ -8,6 +8,7 @@
 //!
 //! A convolution is the same with W applied at every pixel to the patch around it; see [`Convolution`].
 
+mod above;
 mod algorithm;
 mod bias;
 mod convolution;
@@ -132,7 +133,7 @@ pub(super) fn update<T: Real>(
 
 #[cfg(test)]
 mod tests {
-    use super::algorithm::Above;
+    use super::above::Above;
     use super::*;
     use crate::base::Named;
     use crate::base::random::{Purpose, Random};

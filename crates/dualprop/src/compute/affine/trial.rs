@@ -3,7 +3,7 @@
 use crate::base::random::{Purpose, Random};
 use crate::compute::Pool;
 
-use super::algorithm::Above;
+use super::above::Above;
 use super::{Convolution, ConvolutionAlgorithm, MapProduct};
 
 /// A product of f32 on random numbers, to be timed.

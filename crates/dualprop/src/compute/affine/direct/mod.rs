@@ -14,7 +14,7 @@ use crate::compute::pool::Team;
 use crate::compute::pooling::{Pooling, forward_row};
 
 use super::Convolution;
-use super::algorithm::Above;
+use super::above::Above;
 use patches::{Pixels, Taps};
 pub(super) use product::weight_product;
 

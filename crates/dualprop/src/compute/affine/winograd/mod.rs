@@ -20,7 +20,7 @@ use crate::compute::gemm::{Base, Block, DEPTH, Left, Right, STRIP, Shared, multi
 use crate::compute::pool::Team;
 
 use super::Convolution;
-use super::algorithm::Above;
+use super::above::Above;
 use crate::compute::compiled::compiled;
 use blocks::{Blocks, Image, padded};
 pub(super) use four::Four;
