@@ -36,7 +36,7 @@ BAD = [
     ["predict", "runs", "digits"],
     ["trace", "/dev/null", "--out", "x"],
     ["data", "verify", "no-such-set"],
-    ["--memory-limit", "60", "train", "cifar10", "--dry-run"],
+    ["train", "digits", "--memory-limit", "300", "--set", "network.layers=['dense 8000', 'dense 8000', 'dense 10']"],
 ]
 
 

@@ -288,3 +288,31 @@ fn a_training_may_be_shortened_and_started_from_a_model() {
     assert!(recipe("second").contains("from = \"/") && recipe("second").contains("runs/first/model.safetensors\""));
     assert_refused(&short(folder.path(), &["--from", "nothing.safetensors"]), 2, "nothing.safetensors: cannot be read");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_limit_of_memory_is_respected_and_what_needs_more_is_refused_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = ["train", "--set", "network.layers=['dense 8000', 'dense 8000', 'dense 10']"];
+    let refused = dualprop(folder.path(), &[&large[..], &["--memory-limit", "300"]].concat());
+    assert_refused(&refused, 2, "this training would need");
+    assert!(!folder.path().join("runs").exists());
+    let small = short(folder.path(), &["--quiet", "--memory-limit", "300"]);
+    assert!(small.status.success(), "{}", stderr(&small));
+}
+
+#[test]
+fn the_chain_of_causes_is_shown_on_request_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let fail = |arguments: &[&str], variable: &str| {
+        let output =
+            command(folder.path(), &[&["eval", "no-such-run"], arguments].concat()).env("RUST_LOG", variable).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        stderr(&output)
+    };
+    let short = fail(&[], "");
+    assert!(short.starts_with("error: ") && short.lines().count() == 1, "{short}");
+    for long in [fail(&["--verbose"], ""), fail(&[], "debug")] {
+        assert!(long.starts_with(&short) && long.contains("chain of causes:\n  0: "), "{long}");
+    }
+}
