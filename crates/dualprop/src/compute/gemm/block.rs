@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::kernel::{Base, STRIP, Tiles, tiles};
 use super::{Ahead, Isa, Stack};
 
-/// Rows that stand side by side in [`Left::Tiles`].
+/// The most rows of a tile, whatever the instructions, and how many stand side by side in [`Left::Tiles`].
 pub(in crate::compute) const ROWS: usize = 12;
 
 /// How the left operand stands in memory.
@@ -67,16 +67,17 @@ pub(in crate::compute) struct Block<'a> {
 /// The processor has the instructions. `left`, `right` and a `Base::Row` are readable and `output` is writable, over all the
 /// extents and strides that [`Block`] states; nobody else writes them or reads the output meanwhile.
 pub(in crate::compute) unsafe fn multiply_block(isa: Isa, block: &Block) {
+    const { assert!(Isa::Avx512.rows() <= ROWS && Isa::Avx2.rows() <= ROWS && Isa::Portable.rows() <= ROWS) };
     let whole = block.columns / STRIP;
     for row in (0..block.rows).step_by(isa.rows()) {
         let rows = isa.rows().min(block.rows - row);
         // SAFETY: the caller's guarantee; the rows and strips are within the block.
         unsafe {
             if whole > 0 {
-                tiles(isa, &block.tiles((row, rows), 0..whole));
+                tiles(isa, &block.tiles(isa, (row, rows), 0..whole));
             }
             if whole * STRIP < block.columns {
-                edge(isa, block.columns - whole * STRIP, &block.tiles((row, rows), whole..whole + 1));
+                edge(isa, block.columns - whole * STRIP, &block.tiles(isa, (row, rows), whole..whole + 1));
             }
         }
     }
@@ -87,7 +88,7 @@ impl Block<'_> {
     ///
     /// # Safety
     /// They are within the block, which is as [`multiply_block`] demands.
-    unsafe fn tiles(&self, (row, rows): (usize, usize), strips: Range<usize>) -> Tiles<'_> {
+    unsafe fn tiles(&self, isa: Isa, (row, rows): (usize, usize), strips: Range<usize>) -> Tiles<'_> {
         let (place, row_stride, depth_stride) = match self.left_layout {
             Left::Columns(stride) => (row, 1, stride),
             Left::Rows(stride) => (row * stride, stride, 1),
@@ -117,22 +118,19 @@ impl Block<'_> {
                 output: self.output.add(row * self.output_stride + column),
                 output_stride: self.output_stride,
                 ahead: self.ahead,
-                share: row / rows.max(1) * strips_of_row + strips.start,
-                shares: self.rows.div_ceil(rows.max(1)) * strips_of_row,
+                share: row / isa.rows() * strips_of_row + strips.start,
+                shares: self.rows.div_ceil(isa.rows()) * strips_of_row,
             }
         }
     }
 }
-
-/// The most rows of a tile, whatever the instructions.
-const MOST_ROWS: usize = 12;
 
 /// As [`tiles`] of one strip, of which only so many columns of the output, and of a `Base::Row`, are there and computed.
 ///
 /// # Safety
 /// As [`tiles`], with these columns for all of the strip's in output and base.
 unsafe fn edge(isa: Isa, columns: usize, whole: &Tiles) {
-    let (mut numbers, mut row) = (Stack::<{ MOST_ROWS * STRIP }>::new(), Stack::<STRIP>::new());
+    let (mut numbers, mut row) = (Stack::<{ ROWS * STRIP }>::new(), Stack::<STRIP>::new());
     let edge = numbers.zeros(whole.rows * STRIP).as_mut_ptr();
     let (place, stride) = (whole.output, whole.output_stride);
     // SAFETY: the caller's guarantee, for the columns that are there; `edge` has room for all of the tile's rows, and `row` for

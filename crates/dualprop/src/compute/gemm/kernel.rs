@@ -7,6 +7,8 @@
 //! The sum is one chain of fused multiply-adds in the order of k, starting at 0; a number of the tile is the same whatever
 //! else is in the tile, so that neither its extents nor the instructions change a bit.
 
+use std::ops::Range;
+
 use super::{Ahead, Isa};
 
 /// Columns of a strip of the right operand: a register of AVX-512, two of AVX2.
@@ -53,9 +55,9 @@ pub(super) struct Tiles<'a> {
 
 impl Tiles<'_> {
     #[inline(always)]
-    fn fetch(&self, strip: usize) {
+    fn fetch(&self, strips: Range<usize>) {
         for ahead in self.ahead {
-            ahead.fetch(self.share + strip, self.shares);
+            strips.clone().for_each(|strip| ahead.fetch(self.share + strip, self.shares));
         }
     }
 }
@@ -161,16 +163,17 @@ macro_rules! kernels {
             unsafe fn row<const H: usize, const BY_ROW: bool>(t: &Tiles) {
                 let mut strip = 0;
                 while strip < t.strips {
-                    t.fetch(strip);
+                    let next = t.strips.min(strip + 2 / VECTORS);
+                    t.fetch(strip..next);
                     // SAFETY: the caller's guarantee; the strips are among those that there are.
                     unsafe {
-                        if VECTORS == 1 && strip + 1 == t.strips {
+                        if VECTORS == 1 && next == strip + 1 {
                             sums::<H, 1, BY_ROW>(t, strip);
                         } else {
                             sums::<H, 2, BY_ROW>(t, strip);
                         }
                     }
-                    strip += 2 / VECTORS;
+                    strip = next;
                 }
             }
 

@@ -220,7 +220,9 @@ mod tests {
 
     #[test]
     fn every_layout_and_every_set_of_instructions_gives_the_bits_of_the_definition() {
-        for (m, k, n) in [(1, 1, 1), (12, 256, 32), (13, 257, 33), (25, 600, 64), (100, 40, 10), (3, 0, 2), (40, 7, 300)] {
+        for (m, k, n) in
+            [(1, 1, 1), (12, 256, 32), (13, 257, 33), (25, 600, 64), (100, 40, 10), (3, 0, 2), (40, 7, 300), (25, 40, 1030)]
+        {
             check(m, k, n);
         }
     }
