@@ -26,11 +26,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     if let Some(run) = resume {
         let mut listener = Listener::new(options)?;
         let outcome = training::resume(run, &folders, options.threads, &mut |event| listener.hear(event));
-        let outcome = outcome.inspect_err(|_| {
-            if !listener.started.is_empty() {
-                tell_what_is_kept(run, options)
-            }
-        })?;
+        let outcome = outcome.inspect_err(|error| listener.tell_what_is_kept(error, run, options))?;
         if listener.started.is_empty() && matches!(outcome, Outcome::Finished(_)) && !options.quiet {
             output::note(&format!("{}: finished already; nothing is left to do\n", run.display()));
         }
@@ -50,7 +46,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     let destination = Destination { root: runs_dir.clone(), name: run.clone(), force: *force };
     let mut listener = Listener::new(options)?;
     let outcome = training::run(&recipe, &folders, &destination, &mut |event| listener.hear(event));
-    let outcome = outcome.inspect_err(|_| tell_what_is_kept(&listener.run_directory(&recipe), options))?;
+    let outcome = outcome.inspect_err(|error| listener.tell_what_is_kept(error, &listener.run_directory(&recipe), options))?;
     // What was overridden stands in the run directory.
     let run = listener.run_directory(&recipe);
     let changed = !options.set.is_empty() || options.limit_train.is_some() || options.from.is_some() || options.exact_conv;
@@ -83,6 +79,20 @@ impl Listener {
         }
         let flow = self.progress.hear(event);
         if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { flow }
+    }
+
+    /// After a training has failed that had begun: that nothing is lost, and how to go on where it was the disk's fault. What
+    /// diverged would diverge again.
+    fn tell_what_is_kept(&self, error: &dualprop::Error, run: &Path, options: &TrainOptions) {
+        if self.started.is_empty() {
+            return;
+        }
+        let (program, data) = (output::program(), folder_option("--data-dir", options.data_dir.as_deref()));
+        let run = quoted(run);
+        output::note(&format!("the training has failed; what it had kept by its last checkpoint is safe in {run}\n"));
+        if matches!(error, dualprop::Error::Write { .. }) {
+            output::note(&format!("once it can be written to again, go on with: {program} train --resume {run}{data}\n"));
+        }
     }
 
     /// The folder of the run, above those of several seeds.
@@ -131,18 +141,6 @@ fn try_out(recipe: &Recipe, folders: &Folders) -> Result<String> {
         validation.accuracy,
         validation.samples
     ))
-}
-
-/// After a training has failed: that nothing is lost, and how to go on.
-fn tell_what_is_kept(run: &Path, options: &TrainOptions) {
-    if run.join("recipe.toml").is_file() {
-        let (program, data) = (output::program(), folder_option("--data-dir", options.data_dir.as_deref()));
-        let run = quoted(run);
-        output::note(&format!(
-            "the training has failed; what it had kept by its last checkpoint is safe in {run}.\n\
-             Once the cause is mended, go on with: {program} train --resume {run}{data}\n"
-        ));
-    }
 }
 
 /// Prints what came out and what `recipe` might be tried with next, or how to go on.

@@ -123,7 +123,7 @@ pub(crate) mod faults {
             PLANNED.set(Some((fault, left - 1)));
             return None;
         }
-        // What is broken or full stays so, but folders can be made and names changed on a full disk.
+        // What is broken or full stays so, but on a full disk names can be changed and files cut.
         let spared = fault == Fault::Full && matches!(call, Call::Rename | Call::Truncate) && STRUCK.get();
         STRUCK.set(true);
         if writes_only {

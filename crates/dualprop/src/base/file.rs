@@ -233,6 +233,23 @@ pub fn lock(path: &Path, what: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Lends `work` a folder for its own use below the system's temporary one, which is removed afterwards.
+///
+/// # Errors
+/// Whatever `work` reports; [`Error::Write`] if the folder cannot be made or removed.
+pub fn in_temporary_folder<R>(purpose: &str, work: impl FnOnce(&Path) -> Result<R>) -> Result<R> {
+    let numbered = |number: u64| std::env::temp_dir().join(format!("dualprop-{purpose}-{}-{number}", std::process::id()));
+    let mut number = 0;
+    // One that is there already is somebody else's.
+    while !claim_folder(&numbered(number))? {
+        number += 1;
+    }
+    let path = numbered(number);
+    let done = work(&path);
+    let removed = fs::remove_dir_all(&path).map_err(|source| Error::Write { path, source });
+    done.and_then(|done| removed.map(|()| done))
+}
+
 /// Whether this is the temporary name of a file that was never finished.
 pub fn is_unfinished(name: &str) -> bool {
     name.strip_prefix(".dualprop-").is_some_and(|rest| rest.ends_with(".tmp"))

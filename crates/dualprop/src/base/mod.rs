@@ -1,8 +1,5 @@
 //! The ground floor: what every other floor may use and what knows nothing of networks.
 
-#[cfg(not(test))]
-mod disk;
-#[cfg(test)]
 pub(crate) mod disk;
 mod error;
 pub mod file;

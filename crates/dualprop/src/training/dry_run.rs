@@ -1,9 +1,8 @@
 //! One batch through everything, to find out in a second what a training would find out in an hour.
 
-use std::fs;
 use std::ops::ControlFlow;
 
-use crate::base::{Error, Result};
+use crate::base::{Result, file};
 use crate::data::Folders;
 
 use super::{Destination, Evaluation, Recipe, RecipeParams, RunDirectory, Trainer};
@@ -30,9 +29,8 @@ pub fn dry_run(recipe: &Recipe, folders: &Folders) -> Result<DryRun> {
     let measured = params.clone().check()?;
     let pool = recipe.pool()?;
     let mut trainer = Trainer::new(&measured, folders, params.seeds[0], &pool).map_err(|error| recipe.locate(error))?;
-    let root = std::env::temp_dir().join(format!("dualprop-dry-run-{}", std::process::id()));
-    let directory = RunDirectory::create(&Destination::below(&root), &params, pool.threads())?;
-    let done = trainer.try_one_batch(&directory, &mut |_| ControlFlow::Continue(()));
-    let removed = fs::remove_dir_all(&root).map_err(|source| Error::Write { path: root, source });
-    done.and_then(|done| removed.map(|()| done))
+    file::in_temporary_folder("dry-run", |root| {
+        let directory = RunDirectory::create(&Destination::below(root), &params, pool.threads())?;
+        trainer.try_one_batch(&directory, &mut |_| ControlFlow::Continue(()))
+    })
 }

@@ -62,11 +62,11 @@ fn kept(run: &Path) -> Option<u64> {
         crate::network::Model::load(&model).unwrap();
     }
     let topology = recipe.topology(crate::network::Shape::image(8, 8, 1), 10).unwrap();
-    let steps = ["best", "last"].map(|name| {
+    let [_, last] = ["best", "last"].map(|name| {
         let path = run.join("checkpoints").join(format!("{name}.safetensors"));
         path.exists().then(|| Checkpoint::load(&path, &topology, recipe.optimizer()).unwrap().progress.steps)
     });
-    steps[1]
+    last
 }
 
 /// Where files cost nothing to be carried to the disk, if there is such a place.

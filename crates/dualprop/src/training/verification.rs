@@ -1,8 +1,7 @@
 //! Whether a run gives the same bits again.
 
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
@@ -56,19 +55,14 @@ pub fn verify(run: &Path, folders: &Folders, threads: Option<usize>) -> Result<V
     }
     let overrides: Vec<String> = threads.map(|threads| format!("training.threads={threads}")).into_iter().collect();
     let recipe = Recipe::load_file(&path, &overrides)?;
-    let root = std::env::temp_dir().join(format!("dualprop-verify-{}", std::process::id()));
     let place = |seed: &u64| if recipe.params().seeds.len() > 1 { run.join(format!("seed-{seed}")) } else { run.to_path_buf() };
     let seeds = recipe.params().seeds.iter();
-    let found: Result<Vec<Verification>> =
-        seeds.map(|seed| verify_seed(&recipe, folders, *seed, &place(seed).join("metrics.jsonl"), &root)).collect();
-    let removed = match fs::remove_dir_all(&root) {
-        Err(source) if root.exists() => Err(Error::Write { path: root, source }),
-        _ => Ok(()),
-    };
-    found.and_then(|found| removed.map(|()| found))
+    file::in_temporary_folder("verify", |root| {
+        seeds.map(|seed| verify_seed(&recipe, folders, *seed, &place(seed).join("metrics.jsonl"), root)).collect()
+    })
 }
 
-fn verify_seed(recipe: &Recipe, folders: &Folders, seed: u64, kept: &PathBuf, root: &Path) -> Result<Verification> {
+fn verify_seed(recipe: &Recipe, folders: &Folders, seed: u64, kept: &Path, root: &Path) -> Result<Verification> {
     let kept = first_epoch(kept)?;
     let pool = recipe.pool()?;
     let mut trainer = Trainer::new(recipe, folders, seed, &pool).map_err(|error| recipe.locate(error))?;
@@ -84,7 +78,7 @@ fn verify_seed(recipe: &Recipe, folders: &Folders, seed: u64, kept: &PathBuf, ro
 }
 
 /// The lines of a file of metrics up to that of the first epoch.
-fn first_epoch(path: &PathBuf) -> Result<Vec<Map<String, Value>>> {
+fn first_epoch(path: &Path) -> Result<Vec<Map<String, Value>>> {
     let text = file::read_text(path, MOST_BYTES)?;
     let mut lines = vec![];
     for (number, line) in (1..).zip(text.lines()) {
