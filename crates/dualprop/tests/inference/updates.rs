@@ -64,6 +64,22 @@ fn updates_meanwhile_are_updates_afterwards_to_the_bit() {
     }
 }
 
+/// The large batch has more samples than a block has terms, and is updated by afterwards; the small one meanwhile.
+#[test]
+fn a_smaller_batch_than_the_engine_has_room_for_is_updated_too() {
+    let dp = Inference::new(Rule::dp_transpose(0.5), 0.1, Loss::CrossEntropy);
+    let [large, small] = [300, 20].map(|samples| Problem::new(&[20, 40, 30, 10], Activation::Relu, samples, 3));
+    let mut engine = large.engine::<f32>(&dp, PlanOptions::default(), 2);
+    let train = |engine: &mut Engine<f32>, problem: &Problem| {
+        let (mut parameters, mut optimizer) = (large.parameters.cast(), Optimizer::new(KINDS[0], &large.topology));
+        let (x, y) = problem.batch::<f32>(0);
+        engine.infer_and_update(&mut optimizer.update(&mut parameters, 0.01, None), &x, &y).unwrap();
+        parameters
+    };
+    train(&mut engine, &large);
+    assert!(train(&mut engine, &small) == train(&mut small.engine(&dp, PlanOptions::default(), 2), &small));
+}
+
 /// An input reaches every gradient; a weight of the last layer those below it through what it feeds back.
 #[test]
 fn a_gradient_that_is_not_finite_is_named() {

@@ -18,9 +18,9 @@ pub(in crate::compute) struct Part {
 /// of memory.
 const GROUP: usize = 2 * ROWS;
 
-/// How many numbers [`stream`] needs to work with, for sums of so many terms.
+/// How many numbers [`stream`] needs to work with, for sums of up to so many terms.
 pub(in crate::compute) fn stream_workspace(depth: usize, columns: usize) -> usize {
-    if depth <= DEPTH { columns.next_multiple_of(STRIP) * depth } else { 0 }
+    columns.next_multiple_of(STRIP) * depth.min(DEPTH)
 }
 
 /// Calls `take(part, numbers)` for parts that make up scale · left · right, with the numbers that [`super::matmul`] gives, row by
