@@ -1,6 +1,6 @@
 # What a person or a machine runs on this repository; `make check` is what CI runs.
 
-.PHONY: test check fmt clippy doc deny soak
+.PHONY: test check fmt clippy doc deny soak fuzz
 
 # Builds and passes every test; needs a Rust toolchain and python3.
 test:
@@ -29,3 +29,7 @@ soak:
 	DUALPROP_KILLS=200 cargo test -p dualprop-cli --locked --test cli kills
 	cargo build --release --locked
 	python3 scripts/soak.py
+
+# Ten minutes of fuzzing for each parser, two at a time; needs cargo-fuzz (cargo install cargo-fuzz --locked) and a C++ compiler.
+fuzz:
+	python3 scripts/fuzz.py

@@ -5,6 +5,7 @@
 
 mod digest;
 mod leaks;
+mod numbers;
 mod resume;
 mod semantics;
 

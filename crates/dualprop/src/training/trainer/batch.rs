@@ -31,7 +31,7 @@ impl Trainer {
         let broken = self.settle(at_once)?;
         self.progress.sums.busy_seconds += began.elapsed().as_secs_f64();
         if let Some(name) = broken {
-            return Err(self.diverged(&format!("the gradient of {name}")));
+            return Err(self.diverged(&format!("the gradient of {}", Self::parameter_name(&name))));
         }
         let (loss, hits) = self.prediction()?;
         let sums = &mut self.progress.sums;
@@ -85,7 +85,10 @@ impl Trainer {
             // The engine's first prediction came from states that were not those of a forward pass.
             _ => self.evaluator.of_batch(&self.parameters, &self.batch)?,
         };
-        if loss.is_finite() { Ok((loss, hits)) } else { Err(self.diverged("the training loss")) }
+        match loss.is_finite() {
+            true => Ok((loss, hits)),
+            false => Err(self.diverged(&format!("the training loss (layer {})", self.engines.rule.topology().depth()))),
+        }
     }
 
     /// Whether the present batch is measured.
@@ -166,9 +169,12 @@ impl Trainer {
             continued.set_prediction(self.engines.rule.logits())?;
         }
         continued.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
-        match continued.gradients().iter().all(|gradient| all_finite(&self.pool, gradient.data())) {
-            true => Ok(()),
-            false => Err(self.diverged("a gradient of a later update of the same batch")),
+        match continued.gradients().iter().position(|gradient| !all_finite(&self.pool, gradient.data())) {
+            None => Ok(()),
+            Some(broken) => {
+                let name = Self::parameter_name(&self.parameters.names()[broken]);
+                Err(self.diverged(&format!("the gradient of {name} in a later update of the same batch")))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The trainer: one seed of a recipe, from the initial parameters to the test accuracy.
 
 mod batch;
+mod numbers;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -286,7 +287,7 @@ impl Trainer {
         let Prepared { dataset, normalizer, split, .. } = &self.data;
         let validation = self.evaluator.evaluate(&self.parameters, dataset, normalizer, &split.validation)?;
         if !validation.loss.is_finite() {
-            return Err(self.diverged("the validation loss"));
+            return Err(self.diverged(&format!("the validation loss (layer {})", self.engines.rule.topology().depth())));
         }
         let topology = self.engines.rule.topology();
         let norms = operator_norms(topology, &self.parameters);
@@ -336,8 +337,9 @@ impl Trainer {
         }
     }
 
-    /// Keeps everything that a resume needs.
+    /// Keeps everything that a resume needs, if all of it is finite.
     fn save(&mut self, directory: &RunDirectory, is_best: bool) -> Result<()> {
+        self.check_finite()?;
         self.progress.metrics_bytes = directory.sync_metrics()?;
         let engine = &self.engines.rule;
         let layers = 1..=engine.topology().depth();
@@ -355,14 +357,6 @@ impl Trainer {
         directory.save_checkpoint(&checkpoint.to_bytes(&path, engine.topology(), self.recipe.optimizer())?, is_best)
     }
 
-    fn diverged(&self, quantity: &str) -> Error {
-        Error::Diverged {
-            quantity: quantity.into(),
-            step: self.progress.steps,
-            remedy: "a smaller optimizer.learning_rate, or moderate values of learning.beta and learning.gain",
-        }
-    }
-
     /// Tests the best parameters, the only time that the test samples are looked at.
     fn finish(&mut self, directory: &RunDirectory, listen: &mut Listener) -> Result<Outcome<SeedResult>> {
         // A training has at least one epoch, the first of which is the best so far.
@@ -372,7 +366,7 @@ impl Trainer {
         let (evaluator, normalizer) = (&mut self.evaluator, &self.data.normalizer);
         let test = self.data.test(|test, indices| evaluator.evaluate(parameters, test, normalizer, indices))?;
         if !test.loss.is_finite() {
-            return Err(self.diverged("the test loss"));
+            return Err(self.diverged(&format!("the test loss (layer {})", self.engines.rule.topology().depth())));
         }
         if let Some(warning) = self.data.test_warning(test.samples) {
             // Nothing is left to be stopped.
