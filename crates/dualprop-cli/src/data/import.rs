@@ -65,11 +65,9 @@ fn own(arguments: &ImportArguments) -> Result<Vec<Imported>> {
     // The parser asks for all of them together.
     let classes = arguments.classes.context("--classes is missing")? as usize;
     let folder = arguments.out.as_ref().context("--out is missing")?;
-    let parts = [(&arguments.train_images, &arguments.train_labels), (&arguments.test_images, &arguments.test_labels)];
-    let given =
-        parts.into_iter().enumerate().filter_map(|(part, (images, labels))| Some((part, images.as_ref()?, labels.as_ref()?)));
-    let import = |(part, images, labels): (usize, &PathBuf, &PathBuf)| {
-        Ok(import_arrays(&arguments.name, part, (images, labels), classes, folder)?)
-    };
-    given.map(import).collect()
+    let part = |images: &Option<PathBuf>, labels: &Option<PathBuf>| Some((images.clone()?, labels.clone()?));
+    let training = part(&arguments.train_images, &arguments.train_labels).context("--train-images are missing")?;
+    let test = part(&arguments.test_images, &arguments.test_labels);
+    let test = test.as_ref().map(|(images, labels)| (images.as_path(), labels.as_path()));
+    Ok(import_arrays(&arguments.name, (&training.0, &training.1), test, classes, folder)?)
 }

@@ -83,6 +83,7 @@ pub(crate) mod faults {
     use std::io::{self, ErrorKind};
 
     use super::Call;
+    use crate::base::{Error, Result};
 
     /// What a call may meet.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,31 @@ pub(crate) mod faults {
         let result = work();
         PLANNED.set(None);
         (result, STRUCK.get())
+    }
+
+    /// Runs `work` with each fault at each of its calls in turn, every time on what `prepare` makes anew. `check` is shown the
+    /// fault and the call, for messages, and what came of it. Where nothing was struck, and where a fault was harmless, the work
+    /// must have gone well; any other fault must have been told.
+    pub(crate) fn everywhere<S, R>(
+        prepare: impl Fn() -> S,
+        work: impl Fn(&S) -> Result<R>,
+        check: impl Fn(&str, &S, Option<Error>),
+    ) {
+        for fault in [Fault::ShortWrite, Fault::Interrupted, Fault::Broken, Fault::Full] {
+            let harmless = matches!(fault, Fault::ShortWrite | Fault::Interrupted);
+            for call in 0.. {
+                let (place, met) = (prepare(), format!("{fault:?} at call {call}"));
+                let (result, struck) = at(fault, call, || work(&place));
+                let error = result.err();
+                assert_eq!(error.is_some(), struck && !harmless, "{met}: {error:?}");
+                check(&met, &place, error);
+                if !struck {
+                    // Every call has failed once.
+                    assert!(call > 0, "{fault:?}: there is no call that it could strike");
+                    break;
+                }
+            }
+        }
     }
 
     /// The fault that this call meets.

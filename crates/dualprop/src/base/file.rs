@@ -73,7 +73,8 @@ impl NewFile {
         let fail = |source| Error::Write { path: path.into(), source };
         // Only a path that leads to something can be resolved; any other is new.
         let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        if target.exists() && !target.is_file() {
+        // Asked once: what vanishes between two questions would be taken for a device.
+        if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(fail(std::io::Error::other("it exists and is not a regular file")));
         }
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -183,6 +184,40 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<u64> {
         Ok(file.metadata()?.len())
     });
     appended.map_err(|source| Error::Write { path: path.into(), source })
+}
+
+/// A file that grows under a name which promises nothing, such as that of a download which is not whole yet.
+pub struct Growing {
+    path: PathBuf,
+    file: File,
+}
+
+impl Growing {
+    /// Opens or makes a file; what is in it is kept, or dropped.
+    ///
+    /// # Errors
+    /// [`Error::Write`] with the path.
+    pub fn open(path: &Path, keep: bool) -> Result<Self> {
+        let file = disk::open(|| OpenOptions::new().create(true).write(true).append(keep).truncate(!keep).open(path));
+        let file = file.map_err(|source| Error::Write { path: path.into(), source })?;
+        Ok(Growing { path: path.into(), file })
+    }
+
+    /// Appends bytes; on the disk they are only after [`Growing::sync`].
+    ///
+    /// # Errors
+    /// [`Error::Write`] with the path; a part may have been appended.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        Output(&self.file).write_all(bytes).map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
+
+    /// Carries all of it to the disk.
+    ///
+    /// # Errors
+    /// [`Error::Write`] with the path.
+    pub fn sync(&self) -> Result<()> {
+        disk::sync(&self.file).map_err(|source| Error::Write { path: self.path.clone(), source })
+    }
 }
 
 /// Carries a file to the disk and returns its length; one that does not exist has none.

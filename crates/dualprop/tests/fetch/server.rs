@@ -87,6 +87,7 @@ fn serve(mut stream: &TcpStream, answers: &Mutex<HashMap<String, Answer>>, log: 
             let start = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
             let unchanged = headers.get("if-range").is_none_or(|version| *version == format!("\"{etag}\""));
             match start.filter(|_| unchanged) {
+                Some(start) if start >= bytes.len() => reply("416 Range Not Satisfiable", "Content-Length: 0\r\n", &[]),
                 Some(start) => {
                     let fields = format!("Content-Range: bytes {start}-{}/{}\r\n", bytes.len() - 1, bytes.len());
                     reply("206 Partial Content", &(fields + &length(&bytes[start..]) + &tag(etag)), &bytes[start..]);

@@ -5,6 +5,8 @@
 //! bytes of images and labels in this order. The header is filled with spaces to a fixed size, so that a file of any length
 //! can be written in one go.
 
+#[cfg(test)]
+mod faults;
 mod write;
 
 pub use write::{Imported, import, import_arrays};
@@ -180,13 +182,13 @@ fn fields(header: &Metadata) -> std::result::Result<Fields, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::data::Source;
     use std::fs;
 
     /// CIFAR-100 files of three and two records, below a folder of data sets.
-    fn cifar(root: &Path) -> Folders {
+    pub(super) fn cifar(root: &Path) -> Folders {
         let folder = root.join("cifar-100-binary");
         fs::create_dir_all(&folder).unwrap();
         let record =
@@ -233,16 +235,23 @@ mod tests {
         fs::write(&images, npy("|u1", false, "(3, 1, 2)", &[1, 2, 3, 4, 5, 6])).unwrap();
         fs::write(&labels, npy("|u1", false, "(3,)", &[2, 0, 1])).unwrap();
         let folder = root.path().join("own");
-        let error = |classes| import_arrays("own", 0, (&images, &labels), classes, &folder).unwrap_err().to_string();
+        let import = |test: bool, classes| {
+            let arrays = (images.as_path(), labels.as_path());
+            import_arrays("own", arrays, test.then_some(arrays), classes, &folder)
+        };
+        let error = |classes| import(true, classes).unwrap_err().to_string();
         assert!(error(2).contains("label 0 is 2, but there are 2 classes"), "{}", error(2));
-        import_arrays("own", 0, (&images, &labels), 3, &folder).unwrap();
+        assert!(!folder.exists(), "nothing is left of what was refused");
+        import(false, 3).unwrap();
         let path = folder.display().to_string();
         let source = Source::find(&path, &Folders::new(vec![])).unwrap();
         let training = source.training().unwrap();
         assert_eq!((training.sample(1), training.labels(), training.input), (&[3, 4][..], &[2, 0, 1][..], Shape::image(1, 2, 1)));
         assert!(!source.description().has_test && source.test().unwrap().is_none());
-        import_arrays("own", 1, (&images, &labels), 3, &folder).unwrap();
+        assert_eq!(import(true, 3).unwrap().len(), 2);
         assert_eq!(Source::find(&path, &Folders::new(vec![])).unwrap().test().unwrap().unwrap().len(), 3);
+        let mixed = import(false, 3).unwrap_err().to_string();
+        assert!(mixed.contains("test.safetensors: it is of an earlier import"), "{mixed}");
         fs::write(&labels, npy("|u1", false, "(2,)", &[2, 0])).unwrap();
         assert!(error(3).contains("it has 2 labels, but"), "{}", error(3));
     }

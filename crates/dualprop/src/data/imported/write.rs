@@ -30,7 +30,7 @@ pub struct Imported {
 }
 
 /// Imports a known data set: its files, wherever they are found, become `train.safetensors` and `test.safetensors` in `folder`
-/// or, without one, beside them. One file of the set is in memory at a time.
+/// or, without one, beside them. One file of the set is in memory at a time. Neither takes its name before both are written.
 ///
 /// # Errors
 /// As [`Source::find`] and its readers; [`Error::Setting`] for the embedded digits, which have no files; [`Error::Write`].
@@ -42,25 +42,38 @@ pub fn import(name: &str, folders: &Folders, folder: Option<&Path>) -> Result<Ve
         let description = source.description();
         let mut writer = Writer::new(&file_of(&target, part), name, PARTS[part], description.input, description.classes)?;
         source.each_file(part, |records| writer.append(&records))?;
-        let mut imported = writer.finish()?;
-        imported.warning = source.unexpected_count(part, imported.samples);
-        Ok(imported)
+        let mut written = writer.finish()?;
+        written.imported.warning = source.unexpected_count(part, written.imported.samples);
+        Ok(written)
     });
-    parts.collect()
+    commit(parts.collect::<Result<_>>()?)
 }
 
-/// Imports images and labels of one's own, NPY files: `part` 0 for training, 1 for the test.
+/// Imports images and labels of one's own, NPY files: those for training, and those for the test if there are any. Neither part
+/// takes its name before both are written.
 ///
 /// # Errors
 /// As [`read_images_npy`] and [`read_labels_npy`]; [`Error::Malformed`] if there are not as many labels as images, or a label
-/// is not below `classes`; [`Error::Write`].
+/// is not below `classes`, or there is a test part of an earlier import and none now; [`Error::Write`].
 pub fn import_arrays(
     name: &str,
-    part: usize,
-    (images, labels): (&Path, &Path),
+    training: (&Path, &Path),
+    test: Option<(&Path, &Path)>,
     classes: usize,
     folder: &Path,
-) -> Result<Imported> {
+) -> Result<Vec<Imported>> {
+    let earlier = file_of(folder, 1);
+    if test.is_none() && earlier.exists() {
+        let problem =
+            "it is of an earlier import and would become the test part of this one; remove it, or choose another folder";
+        return Err(Error::malformed(earlier, problem));
+    }
+    let given = [Some(training), test].into_iter().flatten().enumerate();
+    let written = given.map(|(part, arrays)| write_arrays(name, part, arrays, classes, folder));
+    commit(written.collect::<Result<_>>()?)
+}
+
+fn write_arrays(name: &str, part: usize, (images, labels): (&Path, &Path), classes: usize, folder: &Path) -> Result<Written> {
     let (input, pixels) = read_images_npy(images)?;
     let labelled = read_labels_npy(labels)?;
     let count = pixels.len() / input.neurons();
@@ -76,6 +89,20 @@ pub fn import_arrays(
     let mut writer = Writer::new(&file_of(folder, part), name, PARTS[part], input, classes)?;
     writer.append(&Records { input, pixels, labels: labelled })?;
     writer.finish()
+}
+
+/// A part that is whole but for its name.
+struct Written {
+    file: NewFile,
+    imported: Imported,
+}
+
+/// Gives all parts their names, that for training last: without it there is no data set, and with it its test part is there.
+fn commit(parts: Vec<Written>) -> Result<Vec<Imported>> {
+    let committed = parts.into_iter().rev().map(|Written { file, imported }| file.commit().map(|()| imported));
+    let mut committed = committed.collect::<Result<Vec<Imported>>>()?;
+    committed.reverse();
+    Ok(committed)
 }
 
 /// A file that grows by one batch of records after the other.
@@ -107,7 +134,7 @@ impl Writer {
         self.file.write_all(bytes).map_err(|source| Error::Write { path: self.path.clone(), source })
     }
 
-    fn finish(mut self) -> Result<Imported> {
+    fn finish(mut self) -> Result<Written> {
         let samples = self.labels.len();
         let labels: Vec<u8> = self.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
         self.sum.update(&labels);
@@ -117,8 +144,7 @@ impl Writer {
         self.file.seek(SeekFrom::Start(0)).map_err(|source| Error::Write { path: self.path.clone(), source })?;
         self.write(&(HEADER - 8).to_le_bytes())?;
         self.write(&header)?;
-        self.file.commit()?;
-        Ok(Imported { path: self.path, samples, warning: None })
+        Ok(Written { file: self.file, imported: Imported { path: self.path, samples, warning: None } })
     }
 
     /// The header, filled up to its size.

@@ -4,15 +4,16 @@
 //! version of it (its ETag, or its date), so that a later attempt can go on where this one ended: only if the server still
 //! has the same, which `If-Range` asks it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::Agent;
 
-use crate::base::{Error, file};
+use crate::base::Error;
+use crate::base::file::{self, Growing};
 
 use super::sum::{BLOCK, Sum};
 
@@ -99,13 +100,10 @@ impl Part {
         }
     }
 
-    fn open(&self, append: bool) -> std::result::Result<File, Ended> {
-        let file = OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(&self.path);
-        file.map_err(|source| self.failed(source))
-    }
-
-    fn failed(&self, source: std::io::Error) -> Ended {
-        Ended::Here(Error::Write { path: self.path.clone(), source })
+    /// The sum of all that there is, added to `sum`.
+    fn add_to(&self, sum: &mut Sum) -> std::result::Result<(), Ended> {
+        let read = File::open(&self.path).and_then(|file| sum.read(file));
+        read.map(drop).map_err(|source| Ended::Here(Error::Read { path: self.path.clone(), source }))
     }
 }
 
@@ -120,6 +118,12 @@ pub(super) fn download(
 ) -> std::result::Result<String, Ended> {
     let failed = |problem: String| Ended::Failed(problem);
     let (have, version) = part.resume(url);
+    let mut sum = Sum::default();
+    if have > 0 && size == Some(have) {
+        // All of it is here: only its name could not be given to it, or it could not be unpacked. There is nothing to ask for.
+        part.add_to(&mut sum)?;
+        return Ok(sum.digits());
+    }
     let mut request = agent.get(url);
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
@@ -130,6 +134,11 @@ pub(super) fn download(
     let start = match response.status().as_u16() {
         200 => 0,
         206 if have > 0 && header("content-range").is_some_and(|range| range.starts_with(&format!("bytes {have}-"))) => have,
+        // There is nothing after what is here. Without a part no range is asked for, and so this happens once.
+        416 if have > 0 => {
+            part.remove();
+            return download(agent, url, part, size, progress);
+        }
         status => {
             // A part that no server goes on from is worth nothing.
             part.remove();
@@ -145,18 +154,16 @@ pub(super) fn download(
     let whole = size.or(announced);
     // A weak ETag is no promise of the same bytes.
     let version = header("etag").filter(|tag| tag.starts_with('"')).or_else(|| header("last-modified"));
-    let mut sum = Sum::default();
     if start > 0 {
-        let read = File::open(&part.path).and_then(|file| sum.read(file));
-        read.map_err(|source| Ended::Here(Error::Read { path: part.path.clone(), source }))?;
+        part.add_to(&mut sum)?;
     }
-    let mut to = part.open(start > 0)?;
+    let mut to = Growing::open(&part.path, start > 0).map_err(Ended::Here)?;
     let note = format!("{url}\n{}", version.unwrap_or_default());
     file::write_atomic(&part.note, note.as_bytes()).map_err(Ended::Here)?;
     let (mut from, mut written, mut block) = (response.into_body().into_reader(), start, vec![0; BLOCK]);
     loop {
         if progress(written, whole).is_break() {
-            to.sync_all().map_err(|source| part.failed(source))?;
+            to.sync().map_err(Ended::Here)?;
             return Err(Ended::Stopped);
         }
         match from.read(&mut block) {
@@ -168,13 +175,13 @@ pub(super) fn download(
                     return Err(failed(format!("it sends more than the {} bytes that it should", whole.unwrap_or(0))));
                 }
                 sum.update(&block[..count]);
-                to.write_all(&block[..count]).map_err(|source| part.failed(source))?;
+                to.append(&block[..count]).map_err(Ended::Here)?;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(failed(format!("it broke off after {written} bytes: {error}"))),
         }
     }
-    to.sync_all().map_err(|source| part.failed(source))?;
+    to.sync().map_err(Ended::Here)?;
     match whole.filter(|whole| written < *whole) {
         Some(whole) => Err(failed(format!("it broke off after {written} of {whole} bytes"))),
         None => Ok(sum.digits()),

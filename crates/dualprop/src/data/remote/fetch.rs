@@ -84,6 +84,8 @@ pub fn fetch(remote: &Remote, data: &Path, options: &FetchOptions, listen: &mut 
     for file in remote.files {
         let findings = file.examine(&folder)?;
         if findings.iter().all(|finding| finding.condition == Condition::Right) {
+            // What an earlier call could not remove after it had given the file its name.
+            Part::of(&folder.join(file.name)).remove();
             for finding in &findings {
                 // Nothing is under way that could be stopped.
                 let _ = listen(FetchEvent::Present(&finding.path));

@@ -11,6 +11,8 @@ mod verify;
 
 #[cfg(feature = "fetch")]
 mod download;
+#[cfg(all(test, feature = "fetch"))]
+mod faults;
 #[cfg(feature = "fetch")]
 mod fetch;
 #[cfg(feature = "fetch")]

@@ -3,6 +3,7 @@
 mod claim;
 mod environment;
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -58,6 +59,9 @@ pub struct RunDirectory {
     path: PathBuf,
     /// The earlier run of this name, put aside until this one is complete.
     replaced: Option<PathBuf>,
+    /// Whether the folder of checkpoints was seen. It is made once: what vanishes from under a training is not made again in its
+    /// place, without a recipe and without what was kept.
+    has_checkpoints: Cell<bool>,
     /// Locked for as long as it is open.
     _lock: File,
 }
@@ -77,7 +81,7 @@ impl RunDirectory {
             Some(name) => claim(root, name, destination.force)?,
             None => (claim_next(root, &params.name)?, None),
         };
-        let directory = RunDirectory { _lock: take_over(&path)?, path, replaced };
+        let directory = Self::held(path, replaced)?;
         directory.explain(params, threads)?;
         Ok(directory)
     }
@@ -90,7 +94,7 @@ impl RunDirectory {
         if !path.join(RECIPE).is_file() {
             return Err(Error::malformed(path, "it is no run directory: it has no recipe.toml"));
         }
-        Ok(RunDirectory { _lock: take_over(path)?, path: path.into(), replaced: None })
+        Self::held(path.into(), None)
     }
 
     /// The folder of one seed within this one, made if it does not exist.
@@ -100,11 +104,16 @@ impl RunDirectory {
     pub fn seed(&self, seed: u64, params: &RecipeParams, threads: usize) -> Result<Self> {
         let path = self.path.join(format!("seed-{seed}"));
         file::create_folder(&path)?;
-        let directory = RunDirectory { _lock: take_over(&path)?, path, replaced: None };
+        let directory = Self::held(path, None)?;
         if !directory.path.join(RECIPE).exists() {
             directory.explain(&RecipeParams { seeds: vec![seed], ..params.clone() }, threads)?;
         }
         Ok(directory)
+    }
+
+    /// A folder that exists, held by this process alone.
+    fn held(path: PathBuf, replaced: Option<PathBuf>) -> Result<Self> {
+        Ok(RunDirectory { _lock: take_over(&path)?, path, replaced, has_checkpoints: Cell::new(false) })
     }
 
     /// Writes what the run is and what it runs on.
@@ -173,7 +182,10 @@ impl RunDirectory {
     /// [`Error::Write`]; the checkpoint before it is then still there.
     pub(super) fn save_checkpoint(&self, bytes: &[u8], is_best: bool) -> Result<()> {
         let folder = self.path.join(CHECKPOINTS);
-        file::create_folder(&folder)?;
+        if !self.has_checkpoints.get() {
+            file::claim_folder(&folder)?;
+            self.has_checkpoints.set(true);
+        }
         if is_best {
             file::write_atomic(&folder.join(BEST), bytes)?;
         }

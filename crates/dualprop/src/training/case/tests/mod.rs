@@ -7,6 +7,7 @@ use super::{Case, TraceOptions, trace};
 use crate::base::{Real, Result};
 use crate::compute::Pool;
 
+mod faults;
 mod flaws;
 mod meanings;
 
