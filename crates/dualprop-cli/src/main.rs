@@ -35,6 +35,9 @@ fn main() -> ExitCode {
             Ok(code) => ExitCode::from(code),
             Err(error) => {
                 output::note(&format!("error: {}\n", describe(&error)));
+                if let Some(output::Advice(lines)) = error.downcast_ref() {
+                    output::note(lines);
+                }
                 if verbose {
                     output::note(&causes(&error));
                 }
@@ -57,7 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
         Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
-        Some(Command::Data(arguments)) => data::run(&arguments),
+        Some(Command::Data(arguments)) => done(data::run(&arguments)),
         Some(Command::Bench(arguments)) => done(bench::run(&arguments)),
         Some(Command::Plan(arguments)) => done(plan::run(&arguments)),
         Some(Command::Trace(arguments)) => done(trace::run(&arguments)),
@@ -67,13 +70,21 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
 
 /// The error and its causes, each once: a text of the library names its cause already.
 fn describe(error: &anyhow::Error) -> String {
-    if error.is::<dualprop::Error>() { error.to_string() } else { format!("{error:#}") }
+    error.downcast_ref::<dualprop::Error>().map_or_else(|| format!("{error:#}"), ToString::to_string)
 }
 
-/// The error and each of its causes on a line of its own.
+/// The error and each of its causes on a line of its own, with their fields. Of others than those of the library and of the system
+/// the fields might be a trace of calls, which RUST_BACKTRACE makes and which nobody is shown.
 fn causes(error: &anyhow::Error) -> String {
-    let causes = error.chain().enumerate().map(|(depth, cause)| format!("  {depth}: {cause}\n     {cause:?}\n"));
-    format!("chain of causes:\n{}", causes.collect::<String>())
+    let mut text = String::from("chain of causes:\n");
+    let advice = usize::from(error.is::<output::Advice>());
+    for (depth, cause) in error.chain().skip(advice).enumerate() {
+        text += &format!("  {depth}: {cause}\n");
+        if cause.is::<dualprop::Error>() || cause.is::<std::io::Error>() {
+            text += &format!("     {cause:?}\n");
+        }
+    }
+    text
 }
 
 /// 2 where the user's input is at fault, 1 where the run failed.

@@ -20,6 +20,16 @@ pub(crate) fn note(text: &str) {
     let _ = io::stderr().lock().write_all(escape(text).as_bytes());
 }
 
+/// What helps after an error: whole lines that follow it.
+#[derive(Debug)]
+pub(crate) struct Advice(pub(crate) String);
+
+impl std::fmt::Display for Advice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
 /// Whether two paths lead to one file.
 pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
     match (a.canonicalize(), b.canonicalize()) {

@@ -15,6 +15,11 @@ pub(crate) const DEFECT: u8 = 101;
 /// Runs `work`; a panic in it, on any thread, is told in a line and kept in a report.
 pub(crate) fn guard(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
     std::panic::set_hook(Box::new(|info| tell(&report(info), &std::env::temp_dir())));
+    let work = || {
+        // What a user never sees must be seen by a test of the whole program; no program that is released has it.
+        assert!(!(cfg!(debug_assertions) && std::env::var_os("DUALPROP_DEFECT").is_some()), "a defect on purpose");
+        work()
+    };
     catch_unwind(work).unwrap_or_else(|_| ExitCode::from(DEFECT))
 }
 

@@ -10,7 +10,7 @@ use dualprop::data::Folders;
 use dualprop::training::{self, Destination, Event, Outcome, Recipe, Summary};
 
 use crate::arguments::{TrainArguments, TrainOptions};
-use crate::output;
+use crate::output::{self, Advice};
 use crate::progress::Progress;
 
 /// The exit code of a training that the user interrupted: 128 + SIGINT, as shells have it.
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     if let Some(run) = resume {
         let mut listener = Listener::new(options)?;
         let outcome = training::resume(run, &folders, options.threads, &mut |event| listener.hear(event));
-        let outcome = outcome.inspect_err(|error| listener.tell_what_is_kept(error, run, options))?;
+        let outcome = outcome.map_err(|error| listener.with_what_is_kept(error, run, options))?;
         if listener.started.is_empty() && matches!(outcome, Outcome::Finished(_)) && !options.quiet {
             output::note(&format!("{}: finished already; nothing is left to do\n", run.display()));
         }
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     let destination = Destination { root: runs_dir.clone(), name: run.clone(), force: *force };
     let mut listener = Listener::new(options)?;
     let outcome = training::run(&recipe, &folders, &destination, &mut |event| listener.hear(event));
-    let outcome = outcome.inspect_err(|error| listener.tell_what_is_kept(error, &listener.run_directory(&recipe), options))?;
+    let outcome = outcome.map_err(|error| listener.with_what_is_kept(error, &listener.run_directory(&recipe), options))?;
     // What was overridden stands in the run directory.
     let run = listener.run_directory(&recipe);
     let changed = !options.set.is_empty() || options.limit_train.is_some() || options.from.is_some() || options.exact_conv;
@@ -83,16 +83,17 @@ impl Listener {
 
     /// After a training has failed that had begun: that nothing is lost, and how to go on where it was the disk's fault. What
     /// diverged would diverge again.
-    fn tell_what_is_kept(&self, error: &dualprop::Error, run: &Path, options: &TrainOptions) {
+    fn with_what_is_kept(&self, error: dualprop::Error, run: &Path, options: &TrainOptions) -> anyhow::Error {
         if self.started.is_empty() {
-            return;
+            return error.into();
         }
         let (program, data) = (output::program(), folder_option("--data-dir", options.data_dir.as_deref()));
         let run = quoted(run);
-        output::note(&format!("the training has failed; what it had kept by its last checkpoint is safe in {run}\n"));
+        let mut advice = format!("the training has failed; what it had kept by its last checkpoint is safe in {run}\n");
         if matches!(error, dualprop::Error::Write { .. }) {
-            output::note(&format!("once it can be written to again, go on with: {program} train --resume {run}{data}\n"));
+            advice += &format!("once it can be written to again, go on with: {program} train --resume {run}{data}\n");
         }
+        anyhow::Error::new(error).context(Advice(advice))
     }
 
     /// The folder of the run, above those of several seeds.
@@ -123,7 +124,8 @@ fn load(recipe: &str, options: &TrainOptions) -> Result<Recipe> {
     if let Some(model) = &options.from {
         // Absolute, so that the run can be repeated from another folder.
         let path = std::path::absolute(model).with_context(|| format!("{}: no path", model.display()))?;
-        let path = path.to_str().with_context(|| format!("--from {}: a recipe holds paths in UTF-8 only", model.display()))?;
+        let not_text = || dualprop::Error::setting("--from", model.display(), "a recipe holds paths in UTF-8 only");
+        let path = path.to_str().ok_or_else(not_text)?;
         overrides.push(format!("network.from={}", serde_json::Value::from(path)));
     }
     Ok(Recipe::load(recipe, &overrides)?)

@@ -29,11 +29,11 @@ enum DataCommand {
 }
 
 /// Does what was asked for.
-pub(crate) fn run(arguments: &DataArguments) -> Result<u8> {
+pub(crate) fn run(arguments: &DataArguments) -> Result<()> {
     match &arguments.command {
-        DataCommand::List(arguments) => list::run(arguments).map(|()| 0),
-        DataCommand::Fetch(arguments) => fetch::run(arguments).map(|()| 0),
+        DataCommand::List(arguments) => list::run(arguments),
+        DataCommand::Fetch(arguments) => fetch::run(arguments),
         DataCommand::Verify(arguments) => verify::run(arguments),
-        DataCommand::Import(arguments) => import::run(arguments).map(|()| 0),
+        DataCommand::Import(arguments) => import::run(arguments),
     }
 }

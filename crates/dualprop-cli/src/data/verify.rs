@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use dualprop::data::remote::{Condition, REMOTES, Remote, verify};
 use dualprop::data::{Folders, imported_files};
@@ -26,14 +26,14 @@ pub(crate) struct VerifyArguments {
     data_dir: Option<PathBuf>,
 }
 
-/// Checks every file; the exit code is 1 if one is wrong.
-pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
+/// Checks every file; one that is wrong is an error, after all were checked.
+pub(crate) fn run(arguments: &VerifyArguments) -> Result<()> {
     let folders = Folders::standard(arguments.data_dir.clone());
     let remotes: Vec<&Remote> = match arguments.names.is_empty() {
         true => REMOTES.iter().collect(),
         false => arguments.names.iter().map(|name| Remote::find(name)).collect::<dualprop::Result<_>>()?,
     };
-    let mut wrong = false;
+    let mut wrong = 0;
     for remote in remotes {
         for finding in verify(remote, &folders)? {
             let path = finding.path.display();
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
                 Condition::Missing => format!("missing  {path}\n"),
                 Condition::Unpublished { sha256 } => format!("unknown  {path}: no sum was published; its own is {sha256}\n"),
                 Condition::Wrong { found, expected } => {
-                    wrong = true;
+                    wrong += 1;
                     format!("WRONG    {path}: {found}, expected {expected}; `dualprop data fetch {}` replaces it\n", remote.name)
                 }
                 other => format!("{other:?}  {path}\n"),
@@ -51,12 +51,16 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<u8> {
         }
         for file in imported_files(remote.name, &folders) {
             let checked = file.and_then(|file| file.verify().map(|()| file));
-            wrong |= checked.is_err();
+            wrong += usize::from(checked.is_err());
             output::print(&match checked {
                 Ok(file) => format!("right    {}\n", file.path().display()),
                 Err(error) => format!("WRONG    {error}\n"),
             })?;
         }
     }
-    Ok(u8::from(wrong))
+    match wrong {
+        0 => Ok(()),
+        1 => bail!("one file is not what it should be"),
+        _ => bail!("{wrong} files are not what they should be"),
+    }
 }

@@ -15,7 +15,7 @@ fn write_npy(path: &Path, shape: &str, bytes: &[u8]) {
 }
 
 /// Sixty images of 6 x 6 in three classes: bright in the rows of their label.
-fn arrays(folder: &Path) {
+pub(crate) fn arrays(folder: &Path) {
     let label = |i: usize| i % 3;
     let pixel = |i: usize, p: usize| if p / 12 == label(i) { 200 } else { (i * 7 % 20) as u8 };
     let images: Vec<u8> = (0..60).flat_map(|i| (0..36).map(move |p| pixel(i, p))).collect();
@@ -23,7 +23,8 @@ fn arrays(folder: &Path) {
     write_npy(&folder.join("y.npy"), "(60,)", &(0..60).map(|i| label(i) as u8).collect::<Vec<_>>());
 }
 
-const IMPORT: [&str; 9] = ["data", "import", "mine", "--train-images", "x.npy", "--train-labels", "y.npy", "--classes", "3"];
+pub(crate) const IMPORT: [&str; 9] =
+    ["data", "import", "mine", "--train-images", "x.npy", "--train-labels", "y.npy", "--classes", "3"];
 
 #[test]
 fn arrays_of_ones_own_are_imported_and_trained() {
@@ -69,7 +70,7 @@ fn what_cannot_be_imported_is_refused() {
 }
 
 /// A server that answers every request with these bytes; gives its address.
-fn server(bytes: &'static [u8]) -> String {
+pub(crate) fn server(bytes: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     // It ends with the process.
@@ -128,4 +129,5 @@ fn a_file_that_is_not_the_published_one_is_not_kept_and_one_that_is_here_is_chec
         "{}",
         stdout(&wrong)
     );
+    assert!(stderr(&wrong).starts_with("error: one file is not what it should be"), "{}", stderr(&wrong));
 }

@@ -4,18 +4,24 @@
 
 mod bench;
 mod data;
+mod exit_codes;
+mod folders;
 mod help;
 mod kills;
 mod models;
+#[cfg(target_os = "linux")]
+mod no_network;
 mod plan;
 mod readme;
 mod trace;
 mod train;
 mod verify;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Runs `dualprop` with these arguments in this folder.
 fn dualprop(folder: &Path, arguments: &[&str]) -> Output {
@@ -43,6 +49,27 @@ fn full() -> Option<File> {
     }
     file
 }
+
+/// Waits until a run has this many lines of metrics.
+fn wait_for_lines(run: &Path, lines: usize) {
+    let began = Instant::now();
+    while fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default().lines().count() < lines {
+        assert!(began.elapsed().as_secs() < 120, "the training does not get on");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// A training that takes much longer than any test lets it, and keeps a checkpoint after every third batch.
+const LONG: [&str; 8] = [
+    "train",
+    "--quiet",
+    "--set",
+    "training.epochs=100000",
+    "--set",
+    "training.checkpoint_every=3",
+    "--set",
+    "network.layers=['dense 48', 'dense 10']",
+];
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{assert_refused, command, dualprop, full, stderr, stdout};
+use crate::{assert_refused, command, dualprop, full, stderr, stdout, wait_for_lines};
 
 const SHORT: [&str; 4] = ["--set", "training.epochs=2", "--set", "training.alignment_every=5"];
 
@@ -208,15 +208,6 @@ fn the_hint_leads_to_the_metrics() {
 fn walk(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path.display().to_string()] }).collect()
-}
-
-/// Waits until a run has this many lines of metrics.
-fn wait_for_lines(run: &Path, lines: usize) {
-    let began = std::time::Instant::now();
-    while fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default().lines().count() < lines {
-        assert!(began.elapsed().as_secs() < 120, "the training does not get on");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }
 
 #[cfg(unix)]
