@@ -123,9 +123,9 @@ fn load(recipe: &str, options: &TrainOptions) -> Result<Recipe> {
     }
     if let Some(model) = &options.from {
         // Absolute, so that the run can be repeated from another folder.
-        let path = std::path::absolute(model).with_context(|| format!("{}: no path", model.display()))?;
-        let not_text = || dualprop::Error::setting("--from", model.display(), "a recipe holds paths in UTF-8 only");
-        let path = path.to_str().ok_or_else(not_text)?;
+        let refused = |problem: String| dualprop::Error::setting("--from", format!("{model:?}"), problem);
+        let path = std::path::absolute(model).map_err(|error| refused(error.to_string()))?;
+        let path = path.to_str().ok_or_else(|| refused("a recipe holds paths in UTF-8 only".into()))?;
         overrides.push(format!("network.from={}", serde_json::Value::from(path)));
     }
     Ok(Recipe::load(recipe, &overrides)?)

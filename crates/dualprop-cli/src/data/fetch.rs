@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use dualprop::data::Folders;
 use dualprop::data::remote::{FetchEvent, FetchOptions, Remote, fetch};
@@ -44,7 +44,8 @@ pub(crate) struct FetchArguments {
 pub(crate) fn run(arguments: &FetchArguments) -> Result<()> {
     let remotes = arguments.names.iter().map(|name| Remote::find(name)).collect::<dualprop::Result<Vec<_>>>()?;
     let folders = Folders::standard(arguments.data_dir.clone());
-    let folder = folders.iter().next().context("there is no folder for data sets; name one by --data-dir")?;
+    let none = || dualprop::Error::setting("--data-dir", "none", "there is no folder for data sets on this machine; name one");
+    let folder = folders.iter().next().ok_or_else(none)?;
     let options = FetchOptions {
         mirrors: arguments.mirror.clone(),
         only_mirrors: arguments.only_mirrors,

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::{assert_refused, dualprop, stderr, stdout};
+use crate::{assert_refused, command, dualprop, stderr, stdout};
 
 /// An NPY file of bytes.
 fn write_npy(path: &Path, shape: &str, bytes: &[u8]) {
@@ -117,6 +117,9 @@ fn a_file_that_is_not_the_published_one_is_not_kept_and_one_that_is_here_is_chec
     let refused = |arguments: &[&str], message: &str| assert_refused(&dualprop(folder.path(), arguments), 2, message);
     refused(&["data", "fetch", "mnits"], "did you mean `mnist`?");
     refused(&["data", "fetch"], "<NAMES>...");
+    let mut homeless = command(folder.path(), &["data", "fetch", "mnist"]);
+    homeless.env_remove("XDG_CACHE_HOME").env_remove("HOME").env_remove("LOCALAPPDATA");
+    assert_refused(&homeless.output().unwrap(), 2, "--data-dir = none: there is no folder for data sets");
     let by_hand = dualprop(folder.path(), &["data", "fetch", "imagenet32"]);
     assert!(by_hand.status.code() == Some(1) && stderr(&by_hand).contains("register at"), "{}", stderr(&by_hand));
     // Missing is no failure, another file is.

@@ -85,7 +85,9 @@ impl Place {
 }
 
 /// What ends a program by the name that the table has for it, and a command that it ends.
-const ENDS: &[(&str, fn(&Place) -> Output)] = &[
+type End = (&'static str, fn(&Place) -> Output);
+
+const ENDS: &[End] = &[
     ("nothing: it is done", |at| at.run(&["recipes"])),
     ("a closed pipe: who reads no more has seen enough", |at| {
         let (reader, writer) = io::pipe().unwrap();

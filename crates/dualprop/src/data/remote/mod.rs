@@ -11,7 +11,8 @@ mod verify;
 
 #[cfg(feature = "fetch")]
 mod download;
-#[cfg(all(test, feature = "fetch"))]
+#[cfg(test)]
+#[cfg(feature = "fetch")]
 mod faults;
 #[cfg(feature = "fetch")]
 mod fetch;
