@@ -1,11 +1,12 @@
 # What a person or a machine runs on this repository; `make check` is what CI runs.
 
-.PHONY: test check fmt clippy doc deny soak fuzz
+.PHONY: test check fmt clippy doc deny sbom soak fuzz reproducible
 
 # Builds and passes every test; needs a Rust toolchain and python3.
 test:
 	cargo test --workspace --locked
 	python3 scripts/check_floors.py
+	python3 scripts/check_sbom.py
 
 check: fmt clippy doc deny test
 
@@ -19,10 +20,17 @@ clippy:
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-# Advisories need a database from the network; bans, licences and sources do not.
+# Advisories need a database from the network, which `cargo deny fetch` keeps; bans, licences and sources need none.
 deny:
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check bans licenses sources; \
 	else echo "SKIPPED: cargo deny is not installed (cargo install cargo-deny --locked)"; fi
+	@if ! cargo deny --version >/dev/null 2>&1; then :; \
+	elif [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then cargo deny --locked --offline check advisories; \
+	else echo "advisories: not checked, there is no database here (cargo deny fetch db)"; fi
+
+# What the program is made of, in CycloneDX: target/dualprop.cdx.json.
+sbom:
+	python3 scripts/sbom.py
 
 # Half an hour of killed trainings, bad input and two processes on one run, after 200 kills of one training; needs Linux.
 soak:
@@ -33,3 +41,7 @@ soak:
 # Ten minutes of fuzzing for each parser, two at a time; needs cargo-fuzz (cargo install cargo-fuzz --locked) and a C++ compiler.
 fuzz:
 	python3 scripts/fuzz.py
+
+# Two release builds of this commit, in two folders, are the same to the bit: some minutes each.
+reproducible:
+	python3 scripts/reproducible.py
