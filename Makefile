@@ -16,6 +16,7 @@ fmt:
 clippy:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy -p dualprop --locked -- -D warnings
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --locked -- -D warnings
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
