@@ -179,6 +179,10 @@ fn records(images: &Variable, labels: &Variable) -> Parsed<Records> {
         let (kind, bytes) = (images.kind, images.bytes.len());
         return Err(format!("X has {bytes} bytes of type {kind}, expected {size} of type {UINT8} for each of {samples} samples"));
     }
+    // Before they are read, since each becomes eight bytes and there may be any number of them.
+    if labels.bytes.len() > samples.saturating_mul(8) {
+        return Err(format!("y has {} bytes of labels, but X has {samples} images", labels.bytes.len()));
+    }
     let labels = labels.numbers().map_err(|problem| format!("y: {problem}"))?;
     if labels.len() != samples {
         return Err(format!("y has {} labels, but X has {samples} images", labels.len()));
@@ -279,6 +283,9 @@ mod tests {
         assert!(message(&[images(), variable("y", &[2, 1], 9, &halves)]).contains("y: it holds 1.5"));
         let bomb = [&MATRIX.to_le_bytes()[..], &u32::MAX.to_le_bytes()].concat();
         assert!(message(&[packed(&bomb)]).contains("which is impossible"));
+        // Labels without end are counted before they are read.
+        let text = message(&[images(), packed(&labels(&vec![1; 1 << 20]))]);
+        assert!(text.contains("y has 1048576 bytes of labels, but X has 2 images"), "{text}");
         let mut big = mat(&[]);
         big[124..].copy_from_slice(&[1, 0, b'M', b'I']);
         assert!(parse(&big).unwrap_err().contains("big-endian"));

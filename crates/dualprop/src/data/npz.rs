@@ -10,7 +10,7 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use crate::base::{Error, Result, memory};
+use crate::base::{Error, Result, file, memory};
 use crate::network::Shape;
 
 use super::npy::{Array, Flaw};
@@ -29,19 +29,20 @@ const MOST_PER_PACKED_BYTE: u64 = 1032;
 /// large.
 pub fn read_imagenet_npz(path: &Path) -> Result<Records> {
     let flawed = |problem: Flaw| Error::malformed(path, problem);
+    let available = file::size(path)?;
     let file = File::open(path).map_err(|source| Error::Read { path: path.into(), source })?;
     let archive = ZipArchive::new(BufReader::new(file));
     let mut archive = archive.map_err(|error| flawed(format!("it is no npz archive: {error}; fetch it again")))?;
-    let labels = entry(path, &mut archive, "labels")?;
-    let data = entry(path, &mut archive, "data")?;
+    let labels = entry(path, available, &mut archive, "labels")?;
+    let data = entry(path, available, &mut archive, "data")?;
     records(data, &labels).map_err(flawed)
 }
 
-/// The array of this name.
-fn entry(path: &Path, archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<Array> {
+/// The array of this name in a file of `available` bytes.
+fn entry(path: &Path, available: u64, archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<Array> {
     let wrong = |problem: String| Error::malformed(path, format!("its array `{name}`: {problem}"));
     let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
-    let (size, packed) = (entry.size(), entry.compressed_size());
+    let (size, packed) = (entry.size(), entry.compressed_size().min(available));
     if size > packed.saturating_mul(MOST_PER_PACKED_BYTE) {
         return Err(wrong(format!("{packed} packed bytes are said to be {size}, which is impossible")));
     }

@@ -176,6 +176,10 @@ fn fields(header: &Metadata) -> std::result::Result<Fields, String> {
     if samples != labelled {
         return Err(format!("there are {samples} images, but {labelled} labels"));
     }
+    // Of no images at all the extents may be anything, such that their product overflows.
+    if samples == 0 {
+        return Err("it has no images, expected at least one".into());
+    }
     let (name, sha256) = (field("name")?.clone(), field("sha256")?.clone());
     let offsets = [images.data_offsets.0, labels.data_offsets.0];
     Ok(Fields { name, input: Shape::image(height, width, channels), classes, samples, sha256, offsets })

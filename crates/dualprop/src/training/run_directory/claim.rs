@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{Error, Result, file};
 
-use super::{CHECKPOINTS, ENVIRONMENT, FILES, LOCK, RECIPE, lock};
+use super::{CHECKPOINTS, ENVIRONMENT, FILES, LOCK, RECIPE, lock, refuse_link, refuse_links};
 
 /// `root/name`, or where that exists `name-2`, `name-3` …
 pub(super) fn claim_next(root: &Path, name: &str) -> Result<PathBuf> {
@@ -72,10 +72,15 @@ fn check_is_run(path: &Path) -> Result<()> {
     if !path.join(RECIPE).is_file() {
         return refuse("it has no recipe.toml".into());
     }
+    refuse_links(path)?;
     let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     for entry in entries.map_err(|source| Error::Read { path: path.into(), source })? {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_seed = name.strip_prefix("seed-").is_some_and(|seed| seed.parse::<u64>().is_ok());
+        if is_seed {
+            // What it leads to would be locked, and is not part of what is replaced.
+            refuse_link(&entry.path())?;
+        }
         if is_seed && entry.path().is_dir() {
             check_is_run(&entry.path())?;
         } else if name == CHECKPOINTS && entry.path().is_dir() {

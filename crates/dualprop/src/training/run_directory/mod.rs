@@ -70,8 +70,9 @@ impl RunDirectory {
     /// Makes the folder that `destination` asks for.
     ///
     /// # Errors
-    /// [`Error::Exists`] if the name is given, taken, and not to be replaced, or belongs to something that is no run;
-    /// [`Error::Setting`] for a name that is no plain folder name; [`Error::Write`] if it cannot be made.
+    /// [`Error::Exists`] if the name is given, taken, and not to be replaced; [`Error::Malformed`] if it belongs to something
+    /// that is no run, or a run with a link in it; [`Error::Setting`] for a name that is no plain folder name;
+    /// [`Error::Write`] if it cannot be made.
     pub fn create(destination: &Destination, params: &RecipeParams, threads: usize) -> Result<Self> {
         let root = &destination.root;
         if root.exists() && !root.is_dir() {
@@ -89,7 +90,8 @@ impl RunDirectory {
     /// The folder of an earlier run.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if it is no run; [`Error::Busy`] if another process is at work in it.
+    /// [`Error::Malformed`] if it is no run, or something that a run writes is a link; [`Error::Busy`] if another process is at
+    /// work in it.
     pub fn open(path: &Path) -> Result<Self> {
         if !path.join(RECIPE).is_file() {
             return Err(Error::malformed(path, "it is no run directory: it has no recipe.toml"));
@@ -100,9 +102,10 @@ impl RunDirectory {
     /// The folder of one seed within this one, made if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Write`] if it cannot be made; [`Error::Busy`].
+    /// [`Error::Write`] if it cannot be made; [`Error::Malformed`] if it, or something in it, is a link; [`Error::Busy`].
     pub fn seed(&self, seed: u64, params: &RecipeParams, threads: usize) -> Result<Self> {
         let path = self.path.join(format!("seed-{seed}"));
+        refuse_link(&path)?;
         file::create_folder(&path)?;
         let directory = Self::held(path, None)?;
         if !directory.path.join(RECIPE).exists() {
@@ -227,9 +230,29 @@ impl RunDirectory {
     }
 }
 
-/// Locks a run directory for this process.
+/// Locks a run directory for this process, unless a file elsewhere would be changed through what is in it.
 fn lock(folder: &Path) -> Result<File> {
+    refuse_links(folder)?;
     file::lock(&folder.join(LOCK), folder)
+}
+
+/// That nothing which a run writes is a link: whoever sends a run directory would else choose which files of its receiver are
+/// cut or replaced. The folder itself may be reached through one, since the user named it.
+fn refuse_links(folder: &Path) -> Result<()> {
+    let checkpoints = folder.join(CHECKPOINTS);
+    FILES.iter().try_for_each(|name| refuse_link(&folder.join(name)))?;
+    refuse_link(&checkpoints)?;
+    [LAST, BEST].iter().try_for_each(|name| refuse_link(&checkpoints.join(name)))
+}
+
+/// That a part of a run is no link, wherever it leads.
+fn refuse_link(path: &Path) -> Result<()> {
+    match path.is_symlink() {
+        true => {
+            Err(Error::malformed(path, "it is a link, through which a run writes nothing; put what it leads to in its place"))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Locks a run directory and removes what a process left in it that was killed while it wrote.
@@ -320,5 +343,95 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
         assert!(run.cut_metrics(5).unwrap_err().to_string().contains("lines are missing"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+    }
+
+    /// Every file of a folder, with its content.
+    #[cfg(unix)]
+    fn contents(folder: &Path) -> Vec<(std::ffi::OsString, String)> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let mut files: Vec<_> = entries.map(|entry| (entry.file_name(), fs::read_to_string(entry.path()).unwrap())).collect();
+        files.sort();
+        files
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_a_run_is_refused_before_anything_that_it_leads_to_is_changed() {
+        use std::os::unix::fs::symlink;
+        let parts = FILES.iter().map(|name| name.to_string());
+        for part in
+            parts.chain(["checkpoints".into(), "checkpoints/last.safetensors".into(), "checkpoints/best.safetensors".into()])
+        {
+            let root = tempfile::tempdir().unwrap();
+            let [run, elsewhere] = ["run", "elsewhere"].map(|name| root.path().join(name));
+            drop(create(root.path(), "run", false).unwrap());
+            fs::create_dir(run.join(CHECKPOINTS)).unwrap();
+            fs::create_dir(&elsewhere).unwrap();
+            for name in ["file", LAST, ".dualprop-1-0.tmp"] {
+                fs::write(elsewhere.join(name), "precious").unwrap();
+            }
+            let link = run.join(&part);
+            let target = if part == CHECKPOINTS { elsewhere.clone() } else { elsewhere.join("file") };
+            // Without a recipe it would be no run at all.
+            if part == RECIPE {
+                fs::copy(&link, &target).unwrap();
+            }
+            let before = contents(&elsewhere);
+            if link.is_dir() { fs::remove_dir(&link) } else { fs::remove_file(&link).or(Ok(())) }.unwrap();
+            symlink(&target, &link).unwrap();
+            for error in [RunDirectory::open(&run).unwrap_err(), create(root.path(), "run", true).unwrap_err()] {
+                assert!(matches!(&error, Error::Malformed { path, .. } if *path == link), "{part}: {error}");
+            }
+            assert_eq!(contents(&elsewhere), before, "{part}");
+            // Nor does one that leads to nothing make anything.
+            fs::remove_file(&link).unwrap();
+            symlink(root.path().join("nothing"), &link).unwrap();
+            assert!(RunDirectory::open(&run).is_err() && !root.path().join("nothing").exists(), "{part}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_place_of_a_seeds_folder_or_in_what_a_killed_run_left_is_refused() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let elsewhere = root.path().join("elsewhere");
+        drop(create(root.path(), "elsewhere", false).unwrap());
+        let before = contents(&elsewhere);
+        let run = create(root.path(), "run", false).unwrap();
+        symlink(&elsewhere, run.path().join("seed-1")).unwrap();
+        let error = run.seed(1, &params(), 1).unwrap_err();
+        assert!(matches!(&error, Error::Malformed { path, .. } if path.ends_with("run/seed-1")), "{error}");
+        fs::create_dir(run.path().join("seed-2")).unwrap();
+        symlink(elsewhere.join(LOCK), run.path().join("seed-2/lock")).unwrap();
+        let error = run.seed(2, &params(), 1).unwrap_err();
+        assert!(matches!(&error, Error::Malformed { path, .. } if path.ends_with("run/seed-2/lock")), "{error}");
+        drop(run);
+        let error = create(root.path(), "run", true).unwrap_err();
+        assert!(matches!(&error, Error::Malformed { path, .. } if path.starts_with(root.path().join("run"))), "{error}");
+        // Empty but for them, a folder counts as abandoned and is taken without --force.
+        for name in [LOCK, ENVIRONMENT] {
+            let abandoned = root.path().join(format!("abandoned-{name}"));
+            fs::create_dir(&abandoned).unwrap();
+            symlink(elsewhere.join(name), abandoned.join(name)).unwrap();
+            let error = create(root.path(), &format!("abandoned-{name}"), false).unwrap_err();
+            assert!(matches!(&error, Error::Malformed { path, .. } if *path == abandoned.join(name)), "{error}");
+        }
+        assert_eq!(contents(&elsewhere), before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_run_and_the_folder_of_runs_may_be_reached_through_links() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let [runs, disk, link] = ["runs", "disk", "link"].map(|name| root.path().join(name));
+        fs::create_dir(&disk).unwrap();
+        symlink(&disk, &runs).unwrap();
+        drop(create(&runs, "run", false).unwrap().seed(1, &params(), 1).unwrap());
+        symlink(disk.join("run"), &link).unwrap();
+        let run = RunDirectory::open(&link).unwrap();
+        run.save_checkpoint(b"state", true).unwrap();
+        assert_eq!(fs::read(disk.join("run/checkpoints/last.safetensors")).unwrap(), b"state");
     }
 }
