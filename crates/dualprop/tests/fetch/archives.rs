@@ -103,3 +103,26 @@ fn archives_that_lack_a_member_or_hide_something_in_one_are_refused() {
     let options = crate::FetchOptions { mirrors: vec![server.url.clone()], ..options() };
     assert!(run(&remote, root.path(), &options).is_err());
 }
+
+#[test]
+fn absolute_names_and_links_in_the_place_of_folders_lead_nowhere() {
+    let (server, root) = (Server::start(), tempfile::tempdir().unwrap());
+    let [data, elsewhere] = ["data", "elsewhere"].map(|name| root.path().join(name));
+    fs::create_dir(&elsewhere).unwrap();
+    let absolute = elsewhere.join("evil").display().to_string();
+    let hostile = archive(&[
+        (&absolute, FILE, b"evil"),
+        ("/f/a", FILE, b"evil"),
+        ("./../f/a", FILE, b"evil"),
+        ("f", EntryType::Symlink, b""),
+        ("f/", EntryType::Link, b""),
+        ("f/b", FILE, b"bbb"),
+        ("f/a", FILE, b"aaa"),
+    ]);
+    let remote = remote(&server, hostile);
+    let options = crate::FetchOptions { mirrors: vec![server.url.clone()], ..options() };
+    run(&remote, &data, &options).unwrap();
+    assert_eq!([fs::read(data.join("some/f/a")).unwrap(), fs::read(data.join("some/f/b")).unwrap()], [b"aaa", b"bbb"]);
+    assert!(data.join("some/f").is_dir() && !data.join("some/f").is_symlink());
+    assert_eq!((fs::read_dir(&elsewhere).unwrap().count(), fs::read_dir(root.path()).unwrap().count()), (0, 2));
+}

@@ -27,7 +27,9 @@ pub(super) fn unpack(archive: &Path, sum: &str, wanted: Unpack, folder: &Path) -
     file::create_folder(&folder)?;
     let mut sums = BTreeMap::new();
     let mut entries = tar::Archive::new(MultiGzDecoder::new(BufReader::new(opened)));
-    for entry in entries.entries().map_err(|error| flawed(format!("it is no tar archive: {error}")))? {
+    // Raw: an entry that gives the next one a longer name would be read into memory, however much it unpacks to, and no wanted
+    // member needs one. What is not wanted is passed over block by block.
+    for entry in entries.entries().map_err(|error| flawed(format!("it is no tar archive: {error}")))?.raw(true) {
         let mut entry = entry.map_err(|error| flawed(format!("it is damaged: {error}")))?;
         let Some(member) = wanted.members.iter().find(|member| is_member(&entry.path_bytes(), wanted.folder, member)) else {
             continue;
