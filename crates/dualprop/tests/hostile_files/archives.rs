@@ -98,7 +98,7 @@ fn a_bomb_in_a_tar_archive_is_passed_over_and_never_held_in_memory() {
     use tar::{Builder, EntryType, Header};
 
     use crate::server::{Answer, Server};
-    use crate::{MOST, asked};
+    use crate::{MOST, most_held};
 
     for kind in [EntryType::Regular, EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader, EntryType::XGlobalHeader]
     {
@@ -129,9 +129,9 @@ fn a_bomb_in_a_tar_archive_is_passed_over_and_never_held_in_memory() {
             Remote { name: "some", licence: "", citation: "", by_hand: None, folders: &["some"], files: vec![file].leak() };
         let root = tempfile::tempdir().unwrap();
         let options = FetchOptions { mirrors: vec![server.url.clone()], ..FetchOptions::default() };
-        let (fetched, bytes) = asked(|| fetch(&remote, root.path(), &options, &mut |_| ControlFlow::Continue(())));
+        let (fetched, bytes) = most_held(|| fetch(&remote, root.path(), &options, &mut |_| ControlFlow::Continue(())));
         assert_eq!(fetched.unwrap(), Fetched::All, "{kind:?}");
-        assert!(bytes <= MOST, "{kind:?}: {bytes} bytes were asked for");
+        assert!(bytes <= MOST, "{kind:?}: {bytes} bytes were held");
         assert_eq!(fs::read(root.path().join("some/f/a")).unwrap(), [0; 3]);
         assert!(!root.path().join("some/f/bomb").exists());
     }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archives;
+#[path = "../hostile/memory.rs"]
+mod memory;
 mod places;
 #[cfg(feature = "fetch")]
 #[path = "../fetch/server.rs"]
@@ -10,8 +12,6 @@ mod places;
 mod server;
 mod tensors;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,62 +22,18 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
 use archives::npz;
-
-/// The system's allocator, which adds up what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    static ASKED: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(bytes: usize) {
-    // A thread that ends has no counter any more.
-    let _ = ASKED.try_with(|asked| asked.set(asked.get().saturating_add(bytes)));
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller's guarantee.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller's guarantee.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's guarantee.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size);
-        // SAFETY: the caller's guarantee.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
+use memory::most_held;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// More than reading any small file takes, and much less than any hostile one claims.
 const MOST: usize = 8 << 20;
 
-/// What a call gives, and how many bytes this thread asks for meanwhile, whether they are given back or not.
-fn asked<R>(call: impl FnOnce() -> R) -> (R, usize) {
-    let before = ASKED.get();
-    let given = call();
-    (given, ASKED.get() - before)
-}
-
 /// The message of a file that is refused as malformed, by its path, with hardly any memory.
 fn refused<R>(path: &Path, what: &str, read: impl FnOnce(&Path) -> Result<R>) -> String {
-    let (result, bytes) = asked(|| read(path).map(drop));
-    assert!(bytes <= MOST, "{what}: {bytes} bytes were asked for");
+    let (result, bytes) = most_held(|| read(path).map(drop));
+    assert!(bytes <= MOST, "{what}: {bytes} bytes were held");
     let error = result.expect_err(what);
     assert!(matches!(&error, Error::Malformed { path: named, .. } if named == path), "{what}: {error}");
     error.to_string()
@@ -113,7 +69,7 @@ fn mat(elements: &[(u32, u32, &[u8])]) -> Vec<u8> {
 
 #[test]
 fn a_file_that_claims_two_to_the_sixty_elements_is_refused_and_no_memory_is_asked_for() {
-    assert!(asked(|| drop(std::hint::black_box(vec![0u8; MOST]))).1 >= MOST, "memory is counted");
+    assert!(most_held(|| drop(std::hint::black_box(vec![0u8; MOST]))).1 >= MOST, "memory is counted");
     let folder = tempfile::tempdir().unwrap();
     let idx = |rank: u8, extents: &[u32]| -> Vec<u8> {
         [0, 0, 8, rank].into_iter().chain(extents.iter().flat_map(|n| n.to_be_bytes())).chain([7; 80]).collect()
