@@ -8,6 +8,8 @@ mod exit_codes;
 mod folders;
 mod help;
 mod kills;
+#[cfg(target_os = "linux")]
+mod leaks;
 mod models;
 #[cfg(target_os = "linux")]
 mod no_network;
