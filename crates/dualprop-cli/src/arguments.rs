@@ -8,6 +8,8 @@ use crate::bench::BenchArguments;
 use crate::data::DataArguments;
 use crate::gradcheck::GradcheckArguments;
 use crate::model::{EvalArguments, PredictArguments};
+use crate::objective::ObjectiveArguments;
+use crate::robustness::RobustnessArguments;
 use crate::summary::SummaryArguments;
 use crate::trace::TraceArguments;
 use crate::verify::VerifyArguments;
@@ -58,6 +60,10 @@ pub(crate) enum Command {
     Summary(SummaryArguments),
     /// Check local gradients against backpropagation, and that against finite differences
     Gradcheck(GradcheckArguments),
+    /// Evaluate the lifted objectives whose stationary points dual propagation finds
+    Objective(ObjectiveArguments),
+    /// Attack the inputs of trained models, and count what is still right
+    Robustness(RobustnessArguments),
     /// List, fetch, verify and import data sets
     Data(DataArguments),
     /// Time training steps, alone or against PyTorch

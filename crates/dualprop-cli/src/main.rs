@@ -11,11 +11,13 @@ mod data;
 mod gradcheck;
 mod memory;
 mod model;
+mod objective;
 mod output;
 mod panics;
 mod plan;
 mod progress;
 mod recipes;
+mod robustness;
 mod summary;
 mod trace;
 mod train;
@@ -58,6 +60,8 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Recipes) => done(recipes::run()),
         Some(Command::Summary(arguments)) => done(summary::run(&arguments)),
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),
+        Some(Command::Objective(arguments)) => done(objective::run(&arguments)),
+        Some(Command::Robustness(arguments)) => done(robustness::run(&arguments)),
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
         Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
         Some(Command::Data(arguments)) => done(data::run(&arguments)),

@@ -3,6 +3,7 @@
 //! Text becomes [`RecipeParams`] (every value, typed or default, exactly as written down in a run directory), which
 //! [`RecipeParams::check`] turns into a [`Recipe`]; only a checked recipe can train.
 
+mod attack;
 mod built_in;
 mod check;
 mod data;
