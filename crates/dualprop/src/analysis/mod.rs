@@ -3,12 +3,14 @@
 
 mod alignment;
 mod finite_differences;
+mod lipschitz;
 mod objective;
 mod operator_norms;
 mod settling;
 
 pub use alignment::{Alignment, align, degrees};
 pub use finite_differences::{FiniteDifferences, finite_differences};
+pub use lipschitz::{LipschitzMeter, LipschitzSummary, LocalLipschitz};
 pub use objective::contrastive_objective;
 pub use operator_norms::{OperatorNorms, operator_norms};
 pub use settling::{DyadStatistics, Settling, dyad_statistics, settling};

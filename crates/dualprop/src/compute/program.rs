@@ -61,7 +61,18 @@ pub enum Op {
         /// Which pixels they are
         routing: RoutingId,
     },
-    /// output = input where a pool found its winners, zero elsewhere: the adjoint of a pool whose routing is held.
+    /// output = input at the winners that a pool found: the linear part of a pool whose routing is held.
+    RoutedPool {
+        /// The image
+        pooling: Pooling,
+        /// `[n, H, W, C]`
+        input: BufferId,
+        /// Which pixels won
+        routing: RoutingId,
+        /// `[n, H/2, W/2, C]`
+        output: BufferId,
+    },
+    /// output = input where a pool found its winners, zero elsewhere: the adjoint of [`Op::RoutedPool`].
     Unpool {
         /// The image
         pooling: Pooling,
@@ -283,6 +294,7 @@ impl Op {
             Op::Affine { input, output, .. }
             | Op::Adjoint { input, output, .. }
             | Op::Pool { input, output, .. }
+            | Op::RoutedPool { input, output, .. }
             | Op::Unpool { input, output, .. } => vec![input, output],
             Op::Plus { mean, difference, plus, .. } => vec![mean, difference, plus],
             Op::Activate { pre_activation, mean, .. } => vec![pre_activation, mean],
@@ -313,7 +325,7 @@ impl Op {
     /// The routing that the operation names.
     fn routing(&self) -> Option<RoutingId> {
         match *self {
-            Op::Pool { routing, .. } | Op::Unpool { routing, .. } => Some(routing),
+            Op::Pool { routing, .. } | Op::RoutedPool { routing, .. } | Op::Unpool { routing, .. } => Some(routing),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 
 mod engine;
 mod input_gradient;
+mod linearisation;
 mod nudge;
 mod plan;
 mod rule;
@@ -11,6 +12,7 @@ mod settings;
 
 pub use engine::{Engine, Predictor};
 pub use input_gradient::InputGradient;
+pub use linearisation::Linearisation;
 pub use nudge::Nudge;
 pub use plan::{Plan, PlanOptions, Reason, Removed, Step};
 pub use rule::{Damping, PerLayer, Rule, RuleKind};
