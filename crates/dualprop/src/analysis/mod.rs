@@ -2,15 +2,17 @@
 //! states, and how much the layers stretch what passes through them.
 
 mod alignment;
+mod contrastive;
 mod finite_differences;
 mod lipschitz;
-mod objective;
+mod objectives;
 mod operator_norms;
 mod settling;
 
 pub use alignment::{Alignment, align, degrees};
+pub use contrastive::contrastive_objective;
 pub use finite_differences::{FiniteDifferences, finite_differences};
 pub use lipschitz::{LipschitzMeter, LipschitzSummary, LocalLipschitz};
-pub use objective::contrastive_objective;
+pub use objectives::{Lagrangian, LayerTerms, Lifted, LiftedOptions, OneLevel, Settled, lagrangian, lifted, one_level};
 pub use operator_norms::{OperatorNorms, operator_norms};
 pub use settling::{DyadStatistics, Settling, dyad_statistics, settling};

@@ -4,6 +4,7 @@
 mod engine;
 mod input_gradient;
 mod linearisation;
+mod messages;
 mod nudge;
 mod plan;
 mod rule;
@@ -13,6 +14,7 @@ mod settings;
 pub use engine::{Engine, Predictor};
 pub use input_gradient::InputGradient;
 pub use linearisation::Linearisation;
+pub use messages::Messages;
 pub use nudge::Nudge;
 pub use plan::{Plan, PlanOptions, Reason, Removed, Step};
 pub use rule::{Damping, PerLayer, Rule, RuleKind};

@@ -1,15 +1,13 @@
 //! The gradients of a recipe's network, checked in f64.
 
 use crate::analysis::{Alignment, FiniteDifferences, align, finite_differences};
-use crate::base::{Error, Result};
+use crate::base::Result;
 use crate::compute::Tensor;
-use crate::data::{Batch, Folders};
+use crate::data::Folders;
 use crate::inference::{Engine, Inference, Plan, PlanOptions, Predictor, Rule};
 use crate::network::{Model, Parameters};
 
-use super::Recipe;
-use super::evaluation::normalizer_of;
-use super::preparation::{Prepared, start_parameters};
+use super::{Part, Recipe, Specimen};
 
 /// How the gradients of one layer check out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,7 +23,7 @@ pub struct LayerCheck {
 /// places of each tensor.
 ///
 /// # Errors
-/// As [`super::Trainer::new`]; [`Error::Setting`] for a model of another network, or more samples than there are.
+/// As [`Specimen::load`].
 pub fn check_gradients(
     recipe: &Recipe,
     model: Option<&Model>,
@@ -33,29 +31,9 @@ pub fn check_gradients(
     samples: usize,
     coordinates: usize,
 ) -> Result<Vec<LayerCheck>> {
-    let (params, seed) = (recipe.params(), recipe.params().seeds[0]);
-    let mut data = Prepared::load(recipe, folders, seed)?;
-    let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
-    let parameters: Parameters<f64> = match model {
-        Some(model) if model.topology != topology => {
-            let problem = "the model's network is not the recipe's; name the recipe that it was trained by";
-            return Err(Error::setting("recipe", &params.name, problem));
-        }
-        Some(model) => {
-            data.normalizer = normalizer_of(model, &data.dataset)?;
-            model.parameters.cast()
-        }
-        None => start_parameters(recipe, &topology, &data, seed)?.0.cast(),
-    };
-    if samples == 0 || samples > data.split.train.len() {
-        let problem = format!("expected 1 to the {} training samples", data.split.train.len());
-        return Err(Error::setting("samples", samples, problem));
-    }
-    let mut batch = Batch::new();
-    let pool = recipe.pool()?;
-    batch.fill(&data.dataset, &data.normalizer, &data.split.train[..samples], &pool);
-    let [x, y] = [&batch.x, &batch.targets].map(|values| values.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
-    let inference = recipe.inference(seed);
+    let specimen = Specimen::load(recipe, model, folders, Part::Train, samples)?;
+    let (parameters, x, y) = specimen.doubled();
+    let Specimen { topology, inference, pool, .. } = specimen;
     let gradients = |inference: &Inference| -> Result<Vec<Tensor<f64>>> {
         let mut engine = Engine::new(Plan::compile(&topology, inference, PlanOptions::default())?, samples, &pool)?;
         engine.infer(&parameters, &x, &y)?;
@@ -67,7 +45,7 @@ pub fn check_gradients(
         let rows = predictor.predict(parameters, &x)?.chunks(topology.outputs()).zip(y.chunks(topology.outputs()));
         Ok(rows.map(|(z, y)| inference.loss.value(z, y)).sum::<f64>() / samples as f64)
     };
-    let differences = finite_differences(&topology, &parameters, &backprop, coordinates, seed, loss)?;
+    let differences = finite_differences(&topology, &parameters, &backprop, coordinates, recipe.params().seeds[0], loss)?;
     let layers = align(&topology, &local, &backprop).into_iter().zip(differences);
     Ok(layers.map(|(alignment, differences)| LayerCheck { alignment, differences }).collect())
 }

@@ -69,6 +69,17 @@ pub enum Part {
     Test,
 }
 
+impl Part {
+    /// `training`, `validation` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Train => "training",
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+}
+
 /// Evaluates the model of each seed of a run on a part of the run's data, divided as it was for that seed.
 ///
 /// # Errors
@@ -87,14 +98,9 @@ pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> R
         let data = Prepared::load(&recipe, folders, seed)?;
         let normalizer = normalizer_of(&model, &data.dataset)?;
         let mut evaluator = Evaluator::new(&model.topology, recipe.inference(seed).loss, 0, pool);
-        let mut evaluate =
+        let evaluate =
             |dataset: &Dataset, indices: &[usize]| evaluator.evaluate(&model.parameters, dataset, &normalizer, indices);
-        let evaluation = match part {
-            Part::Train => evaluate(&data.dataset, &data.split.train),
-            Part::Validation => evaluate(&data.dataset, &data.split.validation),
-            Part::Test => data.test(evaluate),
-        };
-        evaluation.map(|evaluation| (seed, evaluation))
+        data.with_part(part, evaluate).map(|evaluation| (seed, evaluation))
     };
     seeds.iter().map(of_seed).collect()
 }

@@ -8,7 +8,7 @@ use crate::network::{Model, Parameters, Topology, initialize};
 
 use super::evaluation::{evaluation_batch, normalizer_of};
 use super::recipe::{DataSettings, Validate};
-use super::{Evaluation, Recipe};
+use super::{Part, Recipe};
 
 /// A data set whose samples are assigned, and how their pixels become inputs.
 pub(super) struct Prepared {
@@ -47,11 +47,16 @@ impl Prepared {
         Ok(Prepared { source, dataset, normalizer, split, warnings })
     }
 
-    /// Evaluates on the test samples: the only time that they are looked at.
-    pub(super) fn test(&self, evaluate: impl FnOnce(&Dataset, &[usize]) -> Result<Evaluation>) -> Result<Evaluation> {
-        match self.source.test()? {
-            Some(test) => evaluate(test.padded(self.dataset.input)?.as_ref(), &(0..test.len()).collect::<Vec<_>>()),
-            None => evaluate(&self.dataset, &self.split.test),
+    /// Lends the samples of a part to `work`, as a data set and their places in it. A training looks at those of the test once, at
+    /// its end.
+    pub(super) fn with_part<R>(&self, part: Part, work: impl FnOnce(&Dataset, &[usize]) -> Result<R>) -> Result<R> {
+        match part {
+            Part::Train => work(&self.dataset, &self.split.train),
+            Part::Validation => work(&self.dataset, &self.split.validation),
+            Part::Test => match self.source.test()? {
+                Some(test) => work(test.padded(self.dataset.input)?.as_ref(), &(0..test.len()).collect::<Vec<_>>()),
+                None => work(&self.dataset, &self.split.test),
+            },
         }
     }
 

@@ -2,6 +2,8 @@
 
 use crate::base::{Named, Real};
 
+mod energy;
+
 /// The nonlinearity f of the hidden layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {

@@ -33,6 +33,11 @@ impl NudgeWeights {
         ((1.0 - self.alpha) * self.d - self.alpha * self.u) * self.beta
     }
 
+    /// Writes (s̄, Δ) of one sample's proximal nudge, with memory of its own.
+    pub(crate) fn displace(&self, loss: Loss, a: &[f64], y: &[f64], mean: &mut [f64], difference: &mut [f64]) {
+        self.proximal(loss, a, y, mean, difference, &mut Room::default());
+    }
+
     /// Writes (s̄, Δ) of one sample's proximal nudge; the displacements are found in f64 whatever the type of the states.
     pub(super) fn proximal<T: Real>(&self, loss: Loss, a: &[T], y: &[T], mean: &mut [T], difference: &mut [T], room: &mut Room) {
         let (u_beta, d_beta) = (self.u * self.beta, self.d * self.beta);

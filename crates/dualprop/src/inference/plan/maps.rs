@@ -113,7 +113,7 @@ impl Maps<'_> {
     }
 
     /// ∂J/∂W_{k−1} = scale/n · Σ Δ_k s̄_{k−1}ᵀ, a pool held at the routing of s̄_{k−1}.
-    pub(super) fn gradient(self, k: usize, scale: f64) -> Vec<Op> {
+    pub(in crate::inference) fn gradient(self, k: usize, scale: f64) -> Vec<Op> {
         let Maps { topology, layout } = self;
         let (map, kernel, bias, routing) = (topology.map(k), topology.kernel(k), topology.bias(k), layout.routing(k));
         let (mean, difference) = (layout.mean(k - 1), layout.difference(k));

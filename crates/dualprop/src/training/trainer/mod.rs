@@ -21,7 +21,7 @@ use super::evaluation::{Evaluator, evaluation_batch};
 use super::metrics::{Line, angles};
 use super::preparation::{Engines, Prepared, start_parameters};
 use super::progress::{BestEpoch, EpochSums, Progress};
-use super::{DryRun, EpochMetrics, Evaluation, Recipe, RunDirectory};
+use super::{DryRun, EpochMetrics, Evaluation, Part, Recipe, RunDirectory};
 
 /// What a listener hears; the library itself prints nothing.
 #[derive(Debug)]
@@ -364,7 +364,7 @@ impl Trainer {
             return Err(Error::malformed(directory.last_checkpoint(), "it knows no best epoch of a training that is over"));
         };
         let (evaluator, normalizer) = (&mut self.evaluator, &self.data.normalizer);
-        let test = self.data.test(|test, indices| evaluator.evaluate(parameters, test, normalizer, indices))?;
+        let test = self.data.with_part(Part::Test, |test, indices| evaluator.evaluate(parameters, test, normalizer, indices))?;
         if !test.loss.is_finite() {
             return Err(self.diverged(&format!("the test loss (layer {})", self.engines.rule.topology().depth())));
         }
