@@ -72,6 +72,13 @@ impl<T: Real> Linearisation<T> {
         }
     }
 
+    /// Bytes that [`Linearisation::new`] reserves.
+    pub fn memory(topology: &Topology, capacity: usize) -> u64 {
+        let layout = Layout::new(topology);
+        let all = [Maps { topology, layout: &layout }.forward_pass(), forward(topology, &layout), adjoint(topology, &layout)];
+        program(topology, &layout, all.concat()).without_unused(&[]).memory(capacity, size_of::<T>())
+    }
+
     /// The network.
     pub fn topology(&self) -> &Topology {
         &self.topology
@@ -95,6 +102,11 @@ impl<T: Real> Linearisation<T> {
             self.linear.tensors_mut()[kernel.0].data_mut().copy_from_slice(parameters.get(kernel).data());
         }
         Ok(())
+    }
+
+    /// The outputs z [n, outputs] of that forward pass.
+    pub fn outputs(&self) -> &[T] {
+        self.device.buffer(self.layout.pre_activation(self.topology.depth()))
     }
 
     /// J v [n, outputs] of v [n, H, W, C], every sample by its own Jacobian.

@@ -1,5 +1,6 @@
 //! What a training needs before its first step: data, split and normalised, and engines that fit into memory.
 
+use crate::analysis::LipschitzMeter;
 use crate::base::{Error, Result, memory};
 use crate::compute::Pool;
 use crate::data::{Dataset, Folders, Held, Normalizer, Source, Split};
@@ -142,6 +143,8 @@ pub(super) struct Engines {
     pub(super) backprop: Option<Engine<f32>>,
     /// Where inputs are moved along the gradient of the loss.
     pub(super) input_gradient: Option<InputGradient<f32>>,
+    /// Where local Lipschitz constants are measured.
+    pub(super) lipschitz: Option<LipschitzMeter<f32>>,
 }
 
 impl Engines {
@@ -152,6 +155,8 @@ impl Engines {
     pub(super) fn new(recipe: &Recipe, topology: &Topology, seed: u64, pool: &Pool) -> Result<Self> {
         let params = recipe.params();
         let (capacity, perturbed) = (params.training.batch_size, params.learning.input_perturbation > 0.0);
+        let analysis = recipe.analysis();
+        let aligned_or_perturbed = params.training.alignment_every > 0 || analysis.first_batches > 0 || perturbed;
         let inference = recipe.inference(seed);
         // β is only a scale of backpropagation's differences; 1 is what no extreme β can spoil.
         let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
@@ -159,20 +164,23 @@ impl Engines {
         let compile = |inference: &Inference| Plan::compile(topology, inference, PlanOptions::default());
         let rule = compile(&inference)?;
         let continued = (params.learning.multistep > 1).then(|| compile(&like_continued)).transpose()?;
-        let backprop = (params.training.alignment_every > 0 || perturbed).then(|| compile(&like_backprop)).transpose()?;
-        check_memory(topology, [Some(&rule), continued.as_ref(), backprop.as_ref()], capacity)?;
+        let backprop = aligned_or_perturbed.then(|| compile(&like_backprop)).transpose()?;
+        let measured = capacity.min(analysis.lipschitz_samples);
+        let of_meter = if measured > 0 { LipschitzMeter::<f32>::memory(topology, measured) } else { 0 };
+        check_memory(topology, [Some(&rule), continued.as_ref(), backprop.as_ref()], of_meter, capacity)?;
         let bind = |plan: Plan| Engine::new(plan, capacity, pool);
         Ok(Engines {
             rule: bind(rule)?,
             continued: continued.map(bind).transpose()?,
             backprop: backprop.map(bind).transpose()?,
             input_gradient: perturbed.then(|| InputGradient::new(topology, capacity, pool)),
+            lipschitz: (measured > 0).then(|| LipschitzMeter::new(topology, measured, pool)),
         })
     }
 }
 
 /// That everything which a training holds at once fits into the memory that there is.
-fn check_memory(topology: &Topology, plans: [Option<&Plan>; 3], batch_size: usize) -> Result<()> {
+fn check_memory(topology: &Topology, plans: [Option<&Plan>; 3], meters: u64, batch_size: usize) -> Result<()> {
     const F32: u64 = size_of::<f32>() as u64;
     let neurons: u64 = (0..=topology.depth()).map(|k| topology.state(k).neurons() as u64).sum();
     // The parameters, two moments of the optimiser, the best parameters, and the checkpoint of all of them, twice: as bytes
@@ -180,6 +188,6 @@ fn check_memory(topology: &Topology, plans: [Option<&Plan>; 3], batch_size: usiz
     let parameters = (3 * 4 * F32).saturating_mul(topology.parameter_count() as u64);
     let evaluation = (2 * F32 * evaluation_batch(batch_size) as u64).saturating_mul(neurons);
     let states = plans.iter().flatten().map(|plan| plan.memory(batch_size, size_of::<f32>())).fold(0u64, u64::saturating_add);
-    let needed = states.saturating_add(parameters).saturating_add(evaluation);
+    let needed = states.saturating_add(parameters).saturating_add(evaluation).saturating_add(meters);
     memory::require("this training", needed, "choose smaller layers or a smaller training.batch_size")
 }
