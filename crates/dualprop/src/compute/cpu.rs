@@ -184,6 +184,9 @@ impl<T: Real> Cpu<T> {
             Op::Pool { pooling, input, output, routing } => self.with_routing(output, routing, |device, output, routing| {
                 pooling::forward(team, pooling, device.buffer(input), output, routing);
             }),
+            Op::RoutedPool { pooling, input, routing, output } => self.with_output(output, |device, output| {
+                pooling::routed(team, pooling, device.buffer(input), device.routing(routing), output);
+            }),
             Op::Unpool { pooling, input, routing, output } => self.with_output(output, |device, output| {
                 pooling::backward(team, pooling, device.buffer(input), device.routing(routing), output);
             }),

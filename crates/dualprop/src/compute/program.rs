@@ -61,7 +61,18 @@ pub enum Op {
         /// Which pixels they are
         routing: RoutingId,
     },
-    /// output = input where a pool found its winners, zero elsewhere: the adjoint of a pool whose routing is held.
+    /// output = input at the winners that a pool found: the linear part of a pool whose routing is held.
+    RoutedPool {
+        /// The image
+        pooling: Pooling,
+        /// `[n, H, W, C]`
+        input: BufferId,
+        /// Which pixels won
+        routing: RoutingId,
+        /// `[n, H/2, W/2, C]`
+        output: BufferId,
+    },
+    /// output = input where a pool found its winners, zero elsewhere: the adjoint of [`Op::RoutedPool`].
     Unpool {
         /// The image
         pooling: Pooling,
@@ -245,6 +256,21 @@ impl Program {
         maps.map(|map| affine::workspace(map, samples, threads)).max().unwrap_or(0)
     }
 
+    /// Bytes of the buffers, routings and workspace of `samples` samples, `element` bytes a number, and of one number for each of
+    /// the parameters: its gradient, or whatever else is kept of it.
+    pub fn memory(&self, samples: usize, element: usize) -> u64 {
+        let states: u128 = self.buffers.iter().map(|&width| width as u128).sum();
+        let parameters: u128 = self.parameters.iter().map(|shape| shape.iter().product::<usize>() as u128).sum();
+        let numbers = states.saturating_mul(samples as u128).saturating_add(parameters);
+        let routings: u128 = self.routings.iter().map(|&width| width as u128).sum();
+        let bytes = numbers.saturating_mul(element as u128).saturating_add(routings.saturating_mul(samples as u128));
+        // Beyond this there is no such machine, and what extents multiply to might overflow.
+        if bytes > 1 << 46 {
+            return u64::try_from(bytes).unwrap_or(u64::MAX);
+        }
+        bytes as u64 + self.workspace(samples, 1) as u64 * element as u64
+    }
+
     /// Whether a parameter may be changed as soon as its gradient is known.
     pub(super) fn reads_no_parameter_after_its_gradient(&self) -> bool {
         let mut known = vec![false; self.parameters.len()];
@@ -283,6 +309,7 @@ impl Op {
             Op::Affine { input, output, .. }
             | Op::Adjoint { input, output, .. }
             | Op::Pool { input, output, .. }
+            | Op::RoutedPool { input, output, .. }
             | Op::Unpool { input, output, .. } => vec![input, output],
             Op::Plus { mean, difference, plus, .. } => vec![mean, difference, plus],
             Op::Activate { pre_activation, mean, .. } => vec![pre_activation, mean],
@@ -313,7 +340,7 @@ impl Op {
     /// The routing that the operation names.
     fn routing(&self) -> Option<RoutingId> {
         match *self {
-            Op::Pool { routing, .. } | Op::Unpool { routing, .. } => Some(routing),
+            Op::Pool { routing, .. } | Op::RoutedPool { routing, .. } | Op::Unpool { routing, .. } => Some(routing),
             _ => None,
         }
     }

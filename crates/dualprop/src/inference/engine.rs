@@ -226,16 +226,8 @@ pub struct Predictor<T> {
 impl<T: Real> Predictor<T> {
     /// Reserves memory for batches of up to `capacity` samples.
     pub fn new(topology: &Topology, capacity: usize, pool: &Pool) -> Self {
-        let (layout, depth) = (Layout::new(topology), topology.depth());
-        let maps = Maps { topology, layout: &layout };
-        let mut ops = vec![];
-        for k in 1..=depth {
-            ops.extend(maps.up(k));
-            if k < depth {
-                let (pre_activation, mean) = (layout.pre_activation(k), layout.mean(k));
-                ops.push(Op::Activate { activation: topology.activation(), pre_activation, mean });
-            }
-        }
+        let layout = Layout::new(topology);
+        let ops = Maps { topology, layout: &layout }.forward_pass();
         let program = program(topology, &layout, ops).without_unused(&[]);
         Predictor { topology: topology.clone(), layout, device: Cpu::new(program, capacity, pool.clone()) }
     }
@@ -269,7 +261,7 @@ pub(super) fn program(topology: &Topology, layout: &Layout, ops: Vec<Op>) -> Pro
 }
 
 /// How many samples these inputs are.
-fn samples_of<T>(topology: &Topology, x: &[T]) -> Result<usize> {
+pub(super) fn samples_of<T>(topology: &Topology, x: &[T]) -> Result<usize> {
     let neurons = topology.input().neurons();
     match x.len() % neurons {
         0 => Ok(x.len() / neurons),

@@ -3,6 +3,7 @@
 
 mod engine;
 mod input_gradient;
+mod linearisation;
 mod messages;
 mod nudge;
 mod plan;
@@ -12,6 +13,7 @@ mod settings;
 
 pub use engine::{Engine, Predictor};
 pub use input_gradient::InputGradient;
+pub use linearisation::Linearisation;
 pub use messages::Messages;
 pub use nudge::Nudge;
 pub use plan::{Plan, PlanOptions, Reason, Removed, Step};

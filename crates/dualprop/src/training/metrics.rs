@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::degrees;
+use crate::analysis::{LipschitzSummary, degrees};
 
 use super::SeedResult;
 
@@ -46,6 +46,10 @@ pub struct EpochMetrics {
     pub cosines: Vec<Option<f64>>,
     /// The angle of that mean cosine, in degrees.
     pub angles_deg: Vec<Option<f64>>,
+    /// ‖g‖ / ‖b‖ of local gradient g and backpropagation's b; the mean over the measured steps.
+    pub norm_ratios: Vec<Option<f64>>,
+    /// The share of components of g and b with the same sign, of those that are not 0 in both; the mean over the measured steps.
+    pub sign_agreements: Vec<Option<f64>>,
     /// The share of dyads whose compartments lie on different sides of a kink of f; the mean over the measured steps.
     pub straddling: Vec<Option<f64>>,
     /// ‖Δ_k‖ / ‖s̄_k‖; the mean over the measured steps.
@@ -56,6 +60,8 @@ pub struct EpochMetrics {
     pub dampings: Vec<f64>,
     /// ‖W_L … W_1‖₂ after the epoch; none where it is not defined.
     pub product_norm: Option<f64>,
+    /// The local Lipschitz constants at the first validation samples, after the epoch; none where they were not measured.
+    pub local_lipschitz: Option<LipschitzSummary>,
     /// [`crate::network::Parameters::sha256`] after the epoch: what `dualprop verify` compares.
     pub parameters_sha256: String,
 }
@@ -73,8 +79,10 @@ pub struct StepMetrics {
     pub cosines: Vec<Option<f64>>,
     /// As in [`EpochMetrics`], of this step alone.
     pub angles_deg: Vec<Option<f64>>,
-    /// ‖g‖ / ‖b‖ of local gradient g and backpropagation's b.
+    /// As in [`EpochMetrics`], of this step alone.
     pub norm_ratios: Vec<Option<f64>>,
+    /// As in [`EpochMetrics`], of this step alone.
+    pub sign_agreements: Vec<Option<f64>>,
 }
 
 /// The angles of cosines.

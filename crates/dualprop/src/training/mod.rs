@@ -26,7 +26,7 @@ pub use evaluation::{Evaluation, evaluate};
 pub use gradients::{LayerCheck, check_gradients};
 pub use metrics::{EpochMetrics, StepMetrics, Summary};
 pub use prediction::{Part, Prediction, evaluate_run, predict};
-pub use recipe::{BUILT_IN, BuiltIn, Recipe, RecipeParams};
+pub use recipe::{AnalysisParams, BUILT_IN, BuiltIn, Recipe, RecipeParams};
 pub use robustness::{Robustness, robustness};
 pub use rows::{check_rows_path, write_rows};
 pub use run::{resume, run};

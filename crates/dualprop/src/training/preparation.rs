@@ -1,6 +1,6 @@
 //! What a training needs before its first step: data, split and normalised, and engines that fit into memory.
 
-use crate::analysis::{Attacker, InputRange};
+use crate::analysis::{Attacker, InputRange, LipschitzMeter};
 use crate::base::{Error, Result, memory};
 use crate::compute::Pool;
 use crate::data::{Dataset, Folders, Held, Normalizer, Source, Split};
@@ -160,6 +160,8 @@ pub(super) struct Engines {
     pub(super) backprop: Option<Engine<f32>>,
     /// Who perturbs the inputs, where that is asked for.
     pub(super) attacker: Option<Attacker<f32>>,
+    /// Where local Lipschitz constants are measured.
+    pub(super) lipschitz: Option<LipschitzMeter<f32>>,
 }
 
 impl Engines {
@@ -169,7 +171,8 @@ impl Engines {
     /// As [`Plan::compile`] and [`Engine::new`]; [`Error::Memory`] if the training would not fit.
     pub(super) fn new(recipe: &Recipe, data: &Prepared, topology: &Topology, seed: u64, pool: &Pool) -> Result<Self> {
         let params = recipe.params();
-        let capacity = params.training.batch_size;
+        let (capacity, analysis) = (params.training.batch_size, recipe.analysis());
+        let aligned = params.training.alignment_every > 0 || analysis.first_batches > 0;
         let inference = recipe.inference(seed);
         // β is only a scale of backpropagation's differences; 1 is what no extreme β can spoil.
         let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
@@ -177,10 +180,12 @@ impl Engines {
         let compile = |inference: &Inference| Plan::compile(topology, inference, PlanOptions::default());
         let rule = compile(&inference)?;
         let continued = (params.learning.multistep > 1).then(|| compile(&like_continued)).transpose()?;
-        let backprop = (params.training.alignment_every > 0).then(|| compile(&like_backprop)).transpose()?;
+        let backprop = aligned.then(|| compile(&like_backprop)).transpose()?;
         let attacker = recipe.input_attack().map(|_| Attacker::<f32>::plan(topology, inference.loss)).transpose()?;
+        let measured = capacity.min(analysis.lipschitz_samples);
+        let of_meter = if measured > 0 { LipschitzMeter::<f32>::memory(topology, measured) } else { 0 };
         let plans = [Some(&rule), continued.as_ref(), backprop.as_ref(), attacker.as_ref()];
-        check_memory(topology, plans, capacity)?;
+        check_memory(topology, plans, of_meter, capacity)?;
         let attack = || Attacker::new(topology, inference.loss, data.range(), capacity, pool);
         let attacker = attacker.map(|_| attack()).transpose()?;
         let bind = |plan: Plan| Engine::new(plan, capacity, pool);
@@ -189,12 +194,13 @@ impl Engines {
             continued: continued.map(bind).transpose()?,
             backprop: backprop.map(bind).transpose()?,
             attacker,
+            lipschitz: (measured > 0).then(|| LipschitzMeter::new(topology, measured, pool)),
         })
     }
 }
 
 /// That everything which a training holds at once fits into the memory that there is.
-fn check_memory(topology: &Topology, plans: [Option<&Plan>; 4], batch_size: usize) -> Result<()> {
+fn check_memory(topology: &Topology, plans: [Option<&Plan>; 4], meters: u64, batch_size: usize) -> Result<()> {
     const F32: u64 = size_of::<f32>() as u64;
     let neurons: u64 = (0..=topology.depth()).map(|k| topology.state(k).neurons() as u64).sum();
     // The parameters, two moments of the optimiser, the best parameters, and the checkpoint of all of them, twice: as bytes
@@ -202,6 +208,6 @@ fn check_memory(topology: &Topology, plans: [Option<&Plan>; 4], batch_size: usiz
     let parameters = (3 * 4 * F32).saturating_mul(topology.parameter_count() as u64);
     let evaluation = (2 * F32 * evaluation_batch(batch_size) as u64).saturating_mul(neurons);
     let states = plans.iter().flatten().map(|plan| plan.memory(batch_size, size_of::<f32>())).fold(0u64, u64::saturating_add);
-    let needed = states.saturating_add(parameters).saturating_add(evaluation);
+    let needed = states.saturating_add(parameters).saturating_add(evaluation).saturating_add(meters);
     memory::require("this training", needed, "choose smaller layers or a smaller training.batch_size")
 }

@@ -49,6 +49,11 @@ pub(super) struct EpochSums {
     pub(super) cosines: Means,
     pub(super) straddling: Means,
     pub(super) difference_ratios: Means,
+    // Checkpoints of format 1 without what follows were written before it was measured.
+    #[serde(default)]
+    pub(super) norm_ratios: Means,
+    #[serde(default)]
+    pub(super) sign_agreements: Means,
     pub(super) busy_seconds: f64,
 }
 
@@ -89,6 +94,19 @@ mod tests {
         means.add([1.0, f64::NAN].into_iter());
         means.add([0.0, f64::NAN].into_iter());
         assert_eq!(means.of(2), [Some(0.5), None]);
+    }
+
+    /// The progress of a checkpoint as version 0.1.0 wrote it, in the middle of an epoch.
+    #[test]
+    fn sums_that_an_older_checkpoint_does_not_have_are_empty() {
+        let text = r#"{"seed":3,"identity":"ab","epochs":1,"batches":4,"steps":15,"metrics_bytes":900,
+            "best":{"epoch":1,"accuracy":50.0,"loss":1.5},"collapsed":null,"angles_deg":[null,20.5],
+            "sums":{"loss":6.5,"right":90,"right_top5":120,"samples":128,"cosines":{"sums":[0.5,0.75],"counts":[1,1]},
+            "straddling":{"sums":[0.25,0.0],"counts":[1,1]},"difference_ratios":{"sums":[0.1,0.2],"counts":[1,1]},
+            "busy_seconds":0.5}}"#;
+        let progress: Progress = serde_json::from_str(text).unwrap();
+        assert_eq!(progress.sums.cosines.of(2), [Some(0.5), Some(0.75)]);
+        assert_eq!((progress.sums.norm_ratios.of(2), progress.sums.sign_agreements.of(2)), (vec![None; 2], vec![None; 2]));
     }
 
     #[test]

@@ -98,8 +98,9 @@ fn differences(kept: &[Map<String, Value>], repeated: &[Map<String, Value>]) -> 
     let nothing = Map::new();
     for index in 0..kept.len().max(repeated.len()) {
         let [kept, repeated] = [kept, repeated].map(|lines| lines.get(index).unwrap_or(&nothing));
-        let keys: std::collections::BTreeSet<&String> = kept.keys().chain(repeated.keys()).collect();
-        for key in keys.into_iter().filter(|key| !TIMES.contains(&key.as_str())) {
+        // What a line of the repetition has beyond the one that was kept, the version that made the run did not measure.
+        let keys = if kept.is_empty() { repeated.keys() } else { kept.keys() };
+        for key in keys.filter(|key| !TIMES.contains(&key.as_str())) {
             let [kept, repeated] = [kept, repeated].map(|line| line.get(key).map_or("nothing".into(), Value::to_string));
             if kept != repeated {
                 differences.push(Difference { line: index + 1, key: key.clone(), kept, repeated });
@@ -128,5 +129,8 @@ mod tests {
         assert_eq!((found[0].line, found[0].key.as_str()), (2, "gammas"));
         assert_eq!((found[0].kept.as_str(), found[0].repeated.as_str()), ("[1.0,2.0]", "[1.0,2.0000000000000004]"));
         assert_eq!(differences(&kept, &same[..1]).len(), 2, "a line that is missing");
+        assert_eq!(differences(&kept[..1], &same).len(), 2, "a line that was not there");
+        let older = [line(r#"{"kind":"step","loss":0.1}"#), line(r#"{"kind":"epoch","seconds":1.0}"#)];
+        assert_eq!(differences(&older, &same), [], "a run of a version that measured less");
     }
 }

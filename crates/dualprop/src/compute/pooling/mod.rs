@@ -1,8 +1,8 @@
 //! Max pooling of 2 × 2 windows with stride 2, and its way back.
 //!
 //! An odd last row or column is dropped. The *routing* of a pool is the place of the winner in each window, 0 to 3 row by
-//! row, the first of equal ones; with it the pool is a linear map, whose adjoint puts each number back where the winner was
-//! and zeros everywhere else.
+//! row, the first of equal ones; with it the pool is a linear map, which picks the winner's number out of each window and whose
+//! adjoint puts each number back where the winner was and zeros everywhere else.
 
 use crate::base::Real;
 
@@ -61,6 +61,18 @@ pub(super) fn forward<T: Real>(team: &Team, pooling: Pooling, input: &[T], outpu
     });
 }
 
+/// output = the number of input at the place of each window's winner: the pool as a linear map, its routing held.
+pub(super) fn routed<T: Real>(team: &Team, pooling: Pooling, input: &[T], routing: &[u8], output: &mut [T]) {
+    let (before, after) = pooling.rows();
+    if after == 0 {
+        return;
+    }
+    team.pieces(output, after, |start, output| {
+        let (first, routing) = (pooling.start(start / after), &routing[start..start + after]);
+        routed_row(team.isa(), pooling, &input[first..first + before], routing, output);
+    });
+}
+
 /// output = each number of input at the place of its window's winner, zero elsewhere.
 pub(super) fn backward<T: Real>(team: &Team, pooling: Pooling, input: &[T], routing: &[u8], output: &mut [T]) {
     let (Pooling { height, width, .. }, (_, after)) = (pooling, pooling.rows());
@@ -98,6 +110,17 @@ compiled! {
             let first = channels / LANES * LANES;
             for (i, (best, winner)) in many.1.iter_mut().zip(few.1).enumerate() {
                 (*best, *winner) = largest(pixels.map(|numbers| numbers[first + i]));
+            }
+        }
+    }
+
+    fn routed_row<T: Real>(pooling: Pooling, rows: &[T], routing: &[u8], output: &mut [T]) {
+        let channels = pooling.channels;
+        let windows = output.chunks_exact_mut(channels).zip(routing.chunks_exact(channels));
+        for (column, (output, routing)) in windows.enumerate() {
+            let pixels = pooling.window(column).map(|start| &rows[start..start + channels]);
+            for (channel, (output, &place)) in output.iter_mut().zip(routing).enumerate() {
+                *output = pixels[usize::from(place & 3)][channel];
             }
         }
     }
@@ -154,6 +177,7 @@ fn largest<T: Real>([mut largest, others @ ..]: [T; 4]) -> (T, u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::random::{Purpose, Random};
     use crate::compute::Pool;
 
     fn pooled(pooling: Pooling, input: &[f64]) -> (Vec<f64>, Vec<u8>) {
@@ -184,6 +208,30 @@ mod tests {
         let mut expected = [0.0; 30];
         (expected[5], expected[8], expected[15], expected[17]) = (1.0, 2.0, 3.0, 4.0);
         assert_eq!(back, expected);
+    }
+
+    /// Of images with odd and even sides, and of more channels than are handled together.
+    #[test]
+    fn a_pool_whose_routing_is_held_is_linear_and_has_the_way_back_as_its_adjoint() {
+        let mut random = Random::new(0, Purpose::Synthetic, 0, 0);
+        for (height, width, channels) in [(2, 2, 1), (3, 5, 2), (6, 4, 3), (5, 8, 19), (1, 4, 2)] {
+            let pooling = Pooling { height, width, channels };
+            // Small whole numbers, whose sums and products are exact.
+            let mut numbers = |n: usize| (0..n).map(|_| random.below(41) as f64 - 20.0).collect::<Vec<f64>>();
+            let (state, v, u) = (numbers(3 * pooling.inputs()), numbers(3 * pooling.inputs()), numbers(3 * pooling.outputs()));
+            let (output, routing) = pooled(pooling, &state);
+            let (mut held, mut forth, mut back) = (vec![9.0; output.len()], vec![9.0; output.len()], vec![9.0; v.len()]);
+            for threads in [1, 2] {
+                Pool::new(threads).unwrap().enter(|team| {
+                    routed(team, pooling, &state, &routing, &mut held);
+                    routed(team, pooling, &v, &routing, &mut forth);
+                    backward(team, pooling, &u, &routing, &mut back);
+                });
+                assert_eq!(held, output, "{pooling:?}");
+                let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+                assert_eq!(dot(&forth, &u), dot(&v, &back), "{pooling:?}");
+            }
+        }
     }
 
     #[test]

@@ -6,9 +6,11 @@
 //! from a start vector that is the same for ever. The same kernel gives the same bits. W of a convolution is the whole map
 //! at the size of its images, without a pool.
 
+mod ascent;
 mod convolution;
 mod product;
 
+pub(crate) use ascent::{RayleighAscent, unit};
 pub use product::product_norm;
 
 use crate::base::Real;
@@ -123,56 +125,24 @@ fn power_iteration(gram: &impl Gramian, iterations: usize) -> f64 {
 }
 
 fn rayleigh_ascent(gram: &impl Gramian) -> f64 {
-    let n = gram.size();
-    let mut v = start(n);
-    let (mut product, mut pushed) = (vec![0.0; n], vec![0.0; n]);
-    let (mut residual, mut previous, mut direction) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
-    let mut theta = 0.0;
+    let mut ascent = RayleighAscent::new(start(gram.size()));
+    let mut product = vec![0.0; gram.size()];
     for _ in 0..MOST_ITERATIONS {
-        theta = gram.apply(&v, &mut product);
-        std::mem::swap(&mut residual, &mut previous);
-        for i in 0..n {
-            residual[i] = product[i] - theta * v[i];
-        }
-        if norm(&residual) <= RESIDUAL * theta {
+        let theta = gram.apply(ascent.vector(), &mut product);
+        if ascent.look(&product, theta) <= RESIDUAL * theta {
             break;
         }
-        let before = dot(&previous, &previous);
-        let turn = if before > 0.0 { (dot(&residual, &residual) - dot(&residual, &previous)) / before } else { 0.0 };
-        add_scaled(&mut direction, turn.at_least(0.0), &residual);
-        // d ⟂ v in exact arithmetic already; rounding would make the plane's basis oblique.
-        let along = dot(&direction, &v);
-        direction.iter_mut().zip(&v).for_each(|(d, v)| *d -= along * v);
-        // Not 0: the residual has just been seen not to vanish, and is orthogonal to v as well as to the last direction.
-        let length = norm(&direction);
-        direction.iter_mut().for_each(|d| *d /= length);
-        // In the basis (v, d) the quotient is the symmetric matrix [θ b; b c]; its leading eigenvector is at the angle φ.
-        let c = gram.apply(&direction, &mut pushed);
-        let b = dot(&v, &pushed);
-        let angle = 0.5 * libm::atan2(2.0 * b, theta - c);
-        let (sine, cosine) = libm::sincos(angle);
-        for i in 0..n {
-            let (up, across) = (cosine * v[i] + sine * direction[i], cosine * direction[i] - sine * v[i]);
-            (v[i], direction[i]) = (up, length * across);
-        }
-        let drift = norm(&v);
-        v.iter_mut().for_each(|v| *v /= drift);
+        let along = gram.apply(ascent.direction(), &mut product);
+        ascent.turn(&product, along);
     }
-    theta.sqrt()
-}
-
-/// `d ← r + factor · d`
-fn add_scaled(d: &mut [f64], factor: f64, r: &[f64]) {
-    d.iter_mut().zip(r).for_each(|(d, r)| *d = r + factor * *d);
+    ascent.theta().sqrt()
 }
 
 /// A unit vector without structure, so that it is orthogonal to no kernel's leading singular vector but by accident.
 fn start(n: usize) -> Vec<f64> {
     let mut random = Random::new(0, Purpose::PowerIteration, 0, 0);
-    let mut v: Vec<f64> = (0..n).map(|_| random.normal()).collect();
-    let length = norm(&v);
-    v.iter_mut().for_each(|v| *v /= length);
-    v
+    let v = (0..n).map(|_| random.normal()).collect();
+    ascent::unit(v)
 }
 
 fn norm(v: &[f64]) -> f64 {

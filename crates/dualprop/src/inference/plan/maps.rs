@@ -1,10 +1,10 @@
-//! The operations of the map into a layer: up, down, and its gradient.
+//! The operations of the map into a layer: up, its linear part up and down, and its gradient.
 //!
 //! Where the layer below is pooled after its activation the map begins with that pool; where its own pool comes before its
 //! activation it ends with it. On the way down a pool is held linear at a routing: that of s̄ below, which the way up
 //! leaves behind, or that of s⁺ below, for which the way up is gone once more.
 
-use crate::compute::{Op, RoutingId};
+use crate::compute::{BufferId, Op, RoutingId};
 use crate::network::Topology;
 
 use super::Layout;
@@ -39,6 +39,16 @@ impl Maps<'_> {
             ],
             (None, None) => vec![Op::Affine { map, kernel, bias, input, output }],
         }
+    }
+
+    /// A forward pass: a_k and s̄_k = f(a_k) of every layer from x, but of the output a_L alone.
+    pub(in crate::inference) fn forward_pass(self) -> Vec<Op> {
+        let Maps { topology, layout } = self;
+        let activate = |k| {
+            let (pre_activation, mean) = (layout.pre_activation(k), layout.mean(k));
+            (k < topology.depth()).then_some(Op::Activate { activation: topology.activation(), pre_activation, mean })
+        };
+        (1..=topology.depth()).flat_map(|k| self.up(k).into_iter().chain(activate(k))).collect()
     }
 
     /// The routing of the map into layer k at s̄_{k−1}, k = 1..L: as much of the way up as it takes.
@@ -80,6 +90,25 @@ impl Maps<'_> {
                 vec![Op::Unpool { pooling, input, routing, output: between }, Op::Adjoint { map, kernel, input: between, output }]
             }
             (None, None) => vec![Op::Adjoint { map, kernel, input, output }],
+        }
+    }
+
+    /// output = the linear part of the map into layer k of `input`, k = 1..L, for parameters whose biases are zero; the pool is
+    /// held at the routing of s̄_{k−1}. The transpose of [`Maps::down`].
+    pub(in crate::inference) fn linear_up(self, k: usize, input: BufferId, output: BufferId) -> Vec<Op> {
+        let Maps { topology, layout } = self;
+        let (map, kernel, bias) = (topology.map(k), topology.kernel(k), topology.bias(k));
+        let (between, routing) = (layout.between_down(k), layout.routing(k));
+        match (topology.pool_below(k), topology.pool_above(k)) {
+            (Some(pooling), _) => vec![
+                Op::RoutedPool { pooling, input, routing, output: between },
+                Op::Affine { map, kernel, bias, input: between, output },
+            ],
+            (None, Some(pooling)) => vec![
+                Op::Affine { map, kernel, bias, input, output: between },
+                Op::RoutedPool { pooling, input: between, routing, output },
+            ],
+            (None, None) => vec![Op::Affine { map, kernel, bias, input, output }],
         }
     }
 

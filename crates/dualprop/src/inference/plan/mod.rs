@@ -156,16 +156,7 @@ impl Plan {
     /// Bytes that an engine reserves for the states of `samples` samples, the gradients and what convolutions work with,
     /// `element` bytes a number. Every thread but the first needs up to some megabytes more.
     pub fn memory(&self, samples: usize, element: usize) -> u64 {
-        let states: u128 = self.program.buffers.iter().map(|&width| width as u128).sum();
-        let parameters: u128 = self.program.parameters.iter().map(|shape| shape.iter().product::<usize>() as u128).sum();
-        let numbers = states.saturating_mul(samples as u128).saturating_add(parameters);
-        let routings: u128 = self.program.routings.iter().map(|&width| width as u128).sum();
-        let bytes = numbers.saturating_mul(element as u128).saturating_add(routings.saturating_mul(samples as u128));
-        // Beyond this there is no such machine, and what extents multiply to might overflow.
-        if bytes > 1 << 46 {
-            return u64::try_from(bytes).unwrap_or(u64::MAX);
-        }
-        bytes as u64 + self.program.workspace(samples, 1) as u64 * element as u64
+        self.program.memory(samples, element)
     }
 
     pub(super) fn layout(&self) -> &Layout {

@@ -53,6 +53,7 @@ impl Plan {
             }
             Op::Adjoint { kernel, input, output, .. } => format!("{} = {} kernel.{}^T", b(output), b(input), kernel.0 / 2),
             Op::Pool { input, output, .. } => format!("{} = pool({})", b(output), b(input)),
+            Op::RoutedPool { input, output, .. } => format!("{} = routed pool({})", b(output), b(input)),
             Op::Unpool { input, output, .. } => format!("{} = unpool({})", b(output), b(input)),
             Op::Plus { mean, difference, plus, .. } => format!("{} from {}, {}", b(plus), b(mean), b(difference)),
             Op::Activate { activation, pre_activation, mean } => {
@@ -87,6 +88,7 @@ fn name(op: &Op) -> &'static str {
         Op::Affine { .. } => "affine",
         Op::Adjoint { .. } => "adjoint",
         Op::Pool { .. } => "pool",
+        Op::RoutedPool { .. } => "routed pool",
         Op::Unpool { .. } => "unpool",
         Op::Plus { .. } => "plus",
         Op::Activate { .. } => "activate",

@@ -114,7 +114,9 @@ fn effects(op: Op) -> Vec<Effect> {
         Op::Pool { input, output, routing, .. } => [buffer(output), Place::Routing(routing)]
             .map(|writes| Effect { writes, reads: vec![buffer(input)], expression: op })
             .into(),
-        Op::Unpool { input, routing, output, .. } => one(buffer(output), vec![buffer(input), Place::Routing(routing)]),
+        Op::RoutedPool { input, routing, output, .. } | Op::Unpool { input, routing, output, .. } => {
+            one(buffer(output), vec![buffer(input), Place::Routing(routing)])
+        }
         Op::Plus { mean, difference, plus, .. } => one(buffer(plus), vec![buffer(mean), buffer(difference)]),
         Op::Activate { pre_activation, mean, .. } => one(buffer(mean), vec![buffer(pre_activation)]),
         Op::Dyad { activation, weights, damping, pre_activation, feedback, mean, difference } => {
@@ -186,7 +188,9 @@ impl Versions {
     fn simplify(&mut self, op: Op) -> Vec<Op> {
         let mut is_zero = |buffer: BufferId| self.of(Place::Buffer(buffer)) == ZERO;
         match op {
-            Op::Adjoint { input, output, .. } | Op::Unpool { input, output, .. } if is_zero(input) => {
+            Op::Adjoint { input, output, .. } | Op::RoutedPool { input, output, .. } | Op::Unpool { input, output, .. }
+                if is_zero(input) =>
+            {
                 vec![Op::Zero { buffer: output }]
             }
             Op::Plus { mean, difference, plus, .. } if is_zero(difference) => vec![Op::Copy { from: mean, to: plus }],

@@ -12,12 +12,12 @@ use crate::inference::{Damping, Inference, PerLayer, Start};
 use crate::learning::{OptimizerKind, Rate};
 use crate::network::{Architecture, BiasInitializer, Initializer, Layer, PoolOrder, Shape, Topology};
 
-use super::RecipeParams;
 use super::attack::attack;
 use super::data::DataSettings;
 use super::learning::inference;
 use super::params::{NetworkParams, OneOrEach};
 use super::places::Places;
+use super::{AnalysisParams, RecipeParams};
 
 /// A checked recipe: the only thing that can train.
 #[derive(Debug, Clone)]
@@ -166,6 +166,7 @@ impl RecipeParams {
         if let OptimizerKind::AdamW { weight_decay, .. } = optimizer {
             self.optimizer.weight_decay = Some(weight_decay);
         }
+        self.analysis.get_or_insert_with(AnalysisParams::default);
         let schedule = &mut self.optimizer.schedule;
         if schedule.kind != "constant" {
             schedule.last.get_or_insert(0.0);
@@ -284,6 +285,11 @@ impl Recipe {
         Ok(Pool::new(self.params.training.threads)?.with_exact_convolutions(self.params.training.exact_conv))
     }
 
+    /// What `[analysis]` asks for.
+    pub(in crate::training) fn analysis(&self) -> AnalysisParams {
+        self.params.analysis.clone().unwrap_or_default()
+    }
+
     /// What `[data]` asks for.
     pub(in crate::training) fn data(&self) -> &DataSettings {
         &self.data
@@ -377,10 +383,13 @@ mod tests {
             ("optimizer.schedule.kind=warmup_cosine", "optimizer.schedule.warmup_epochs = 0"),
             ("training.epochs=0", "training.epochs = 0"),
             ("training.batch_size=0", "training.batch_size = 0"),
+            ("analysis.first_batches=-1", "analysis.first_batches = -1: expected a whole number"),
+            ("analysis.lipschitz_samples=0.5", "analysis.lipschitz_samples = 0.5: expected a whole number"),
+            ("analysis.lipschitz_sample=5", "unknown key of [analysis] `lipschitz_sample`; did you mean `lipschitz_samples`?"),
             ("training.threads=5000", "training.threads = 5000"),
         ] {
-            let params = RecipeParams::load("digits", &[assignment.to_string()]).unwrap();
-            let error = params.check().expect_err(assignment).to_string();
+            let params = RecipeParams::load("digits", &[assignment.to_string()]);
+            let error = params.and_then(RecipeParams::check).expect_err(assignment).to_string();
             assert!(error.starts_with(expected), "{assignment}: {error}");
         }
     }
@@ -429,7 +438,8 @@ mod tests {
             text
         };
         for (more, expected) in [
-            ("[learning]\nrule='dp'", &["nudge = \"linearised_live\"", "momentum = 0.0", "weight_decay = 0.0"][..]),
+            ("", &["[analysis]", "first_batches = 0", "lipschitz_samples = 0"][..]),
+            ("[learning]\nrule='dp'", &["nudge = \"linearised_live\"", "momentum = 0.0", "weight_decay = 0.0"]),
             ("[learning]\nrule='dp_damped'", &["power_iterations = 0", "damping_asymmetry = false"]),
             ("[learning]\nrule='lpom'", &["rule = \"lpom\"", "alpha = 1.0", "nudge = \"proximal\"", "power_iterations = 0"]),
             ("[learning]\nrule='adversarial'\ndamped=false\nnudge='linearised_live'", &["alpha = 0.0", "linearised_live"]),

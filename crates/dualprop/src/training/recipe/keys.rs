@@ -44,6 +44,7 @@ const ALL: &str = "
     last = 0.0
     warmup_epochs = 0
     decay_epochs = 0
+    [analysis]
     ";
 
 /// That every key of `found` is one of a recipe's, and of its kind.

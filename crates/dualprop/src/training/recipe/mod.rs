@@ -3,6 +3,7 @@
 //! Text becomes [`RecipeParams`] (every value, typed or default, exactly as written down in a run directory), which
 //! [`RecipeParams::check`] turns into a [`Recipe`]; only a checked recipe can train.
 
+mod analysis;
 mod attack;
 mod built_in;
 mod check;
@@ -14,6 +15,7 @@ mod params;
 mod places;
 mod text;
 
+pub use analysis::AnalysisParams;
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use check::Recipe;
 pub(super) use data::{DataSettings, Validate};

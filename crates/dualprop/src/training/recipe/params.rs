@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::AnalysisParams;
+
 /// A recipe as its file has it; what the file leaves out has its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,9 @@ pub struct RecipeParams {
     /// `[training]`
     #[serde(default)]
     pub training: TrainingParams,
+    /// `[analysis]`; left out: nothing of it is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<AnalysisParams>,
 }
 
 /// `[data]`

@@ -92,7 +92,10 @@ impl Trainer {
     /// Whether the present batch is measured.
     fn is_measured(&self) -> bool {
         let every = self.recipe.params().training.alignment_every;
-        self.engines.backprop.is_some() && every > 0 && self.progress.batches.is_multiple_of(every)
+        let sampled = every > 0 && self.progress.batches.is_multiple_of(every);
+        // Of the whole training: every batch before this one made so many updates.
+        let among_the_first = self.progress.steps / self.multistep() < self.recipe.analysis().first_batches;
+        self.engines.backprop.is_some() && (sampled || among_the_first)
     }
 
     /// Learning rate of the next update, and its momentum where that is not the optimiser's own.
@@ -102,7 +105,8 @@ impl Trainer {
         (self.rate.applied(step), momentum)
     }
 
-    /// Alignment with backpropagation and the state of the dyads, every so many batches from the first of an epoch.
+    /// Alignment with backpropagation and the state of the dyads, every so many batches from the first of an epoch and in
+    /// the first of the training.
     fn measure(&mut self, epoch: u32, train_loss: f64, directory: &RunDirectory) -> Result<()> {
         if !self.is_measured() {
             return Ok(());
@@ -114,6 +118,8 @@ impl Trainer {
         let dyads = dyad_statistics(engine);
         let sums = &mut self.progress.sums;
         sums.cosines.add(alignment.iter().map(|layer| layer.cosine));
+        sums.norm_ratios.add(alignment.iter().map(|layer| layer.norm_ratio));
+        sums.sign_agreements.add(alignment.iter().map(|layer| layer.sign_agreement));
         sums.straddling.add(dyads.iter().map(|layer| layer.straddling));
         sums.difference_ratios.add(dyads.iter().map(|layer| layer.difference_ratio));
         let finite = |value: f64| value.is_finite().then_some(value);
@@ -125,6 +131,7 @@ impl Trainer {
             angles_deg: angles(&cosines),
             cosines,
             norm_ratios: alignment.iter().map(|layer| finite(layer.norm_ratio)).collect(),
+            sign_agreements: alignment.iter().map(|layer| finite(layer.sign_agreement)).collect(),
         };
         directory.append(&Line::Step(&metrics)).map(drop)
     }

@@ -1,6 +1,7 @@
 //! The trainer: one seed of a recipe, from the initial parameters to the test accuracy.
 
 mod batch;
+mod lipschitz;
 mod numbers;
 
 use std::ops::ControlFlow;
@@ -128,6 +129,7 @@ impl Trainer {
         let mut data = Prepared::load(recipe, folders, seed)?;
         let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
         let steps_per_epoch = (data.split.train.len() / params.training.batch_size * params.learning.multistep) as u64;
+        lipschitz::check(&recipe.analysis(), &data)?;
         // First, since it finds out whether all of it fits into memory.
         let engines = Engines::new(recipe, &data, &topology, seed, pool)?;
         let parameters = match start {
@@ -289,6 +291,7 @@ impl Trainer {
         if !validation.loss.is_finite() {
             return Err(self.diverged(&format!("the validation loss (layer {})", self.engines.rule.topology().depth())));
         }
+        let local_lipschitz = self.local_lipschitz()?;
         let topology = self.engines.rule.topology();
         let norms = operator_norms(topology, &self.parameters);
         let (sums, layers) = (&self.progress.sums, topology.depth());
@@ -308,11 +311,14 @@ impl Trainer {
             samples_per_second: sums.samples as f64 / sums.busy_seconds,
             angles_deg: angles(&cosines),
             cosines,
+            norm_ratios: sums.norm_ratios.of(layers),
+            sign_agreements: sums.sign_agreements.of(layers),
             straddling: sums.straddling.of(layers),
             difference_ratios: sums.difference_ratios.of(layers),
             gammas: norms.gammas,
             dampings: norms.dampings,
             product_norm: norms.product,
+            local_lipschitz,
             parameters_sha256: self.parameters.sha256(),
         })
     }
@@ -405,6 +411,8 @@ fn identity(recipe: &Recipe, data: &Prepared) -> Result<String> {
     params.seeds.clear();
     // A checkpoint has gone on from it already.
     params.network.from = None;
+    // Nothing that is measured beside it changes what is learnt.
+    params.analysis = None;
     let training = &mut params.training;
     (training.threads, training.checkpoint_every) = (0, 0);
     let split = [&data.split.train, &data.split.validation, &data.split.test].map(|part| part.len());
