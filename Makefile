@@ -53,9 +53,10 @@ asan:
 	cargo test -p dualprop --locked --lib --target x86_64-unknown-linux-gnu --target-dir target/asan
 
 # The kernels under valgrind, which does not know AVX-512; without debug assertions, about which it errs (docs/reliability.md). The
-# test of Winograd's transforms over all shapes takes hours there; others have the same kernels.
+# test of Winograd's transforms over all shapes takes hours there, while others have the same kernels; and valgrind 3.19 errs in vector
+# comparisons with NaN, which one test is about.
 valgrind:
 	CARGO_PROFILE_TEST_DEBUG_ASSERTIONS=false DUALPROP_ISA=avx2 \
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind -q --error-exitcode=9" \
 	cargo test -p dualprop --locked --lib --target x86_64-unknown-linux-gnu --target-dir target/valgrind \
-	compute:: -- --test-threads=1 --skip transformed_convolutions
+	compute:: -- --test-threads=1 --skip transformed_convolutions --skip one_number_anywhere_is_seen

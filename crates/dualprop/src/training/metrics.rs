@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{LipschitzSummary, degrees};
+use crate::analysis::{LipschitzSummary, ObjectiveRow, degrees};
 
-use super::SeedResult;
+use super::trainer::SettlingRow;
+use super::{Robustness, SeedResult};
 
 /// One line of `metrics.jsonl`; `kind` tells them apart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -14,6 +15,24 @@ pub(super) enum Line<'a> {
     Epoch(&'a EpochMetrics),
     /// At a step whose alignment was measured.
     Step(&'a StepMetrics),
+    /// A lifted objective after an epoch.
+    Objective {
+        epoch: u32,
+        #[serde(flatten)]
+        row: &'a ObjectiveRow,
+    },
+    /// How settled a layer is after an epoch.
+    Settling {
+        epoch: u32,
+        #[serde(flatten)]
+        row: &'a SettlingRow,
+    },
+    /// Accuracy under an attack after an epoch.
+    Robustness {
+        epoch: u32,
+        #[serde(flatten)]
+        row: &'a Robustness,
+    },
 }
 
 /// The measurements of one epoch. Accuracies are in percent; what is listed per layer starts with layer 1.

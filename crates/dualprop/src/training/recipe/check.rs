@@ -30,6 +30,7 @@ pub struct Recipe {
     initializers: (Initializer, BiasInitializer),
     inference: Inference,
     input_attack: Option<Attack>,
+    attacks: Vec<Attack>,
     optimizer: OptimizerKind,
     shuffle: Shuffle,
     warnings: Vec<String>,
@@ -106,6 +107,7 @@ impl RecipeParams {
                 Inference { seed, start: Start::Continued, ..inference.clone() }.check(depth)?;
             }
         }
+        let attacks = self.analysis.as_ref().map_or(Ok(vec![]), AnalysisParams::check)?;
         let optimizer = self.optimizer_kind()?;
         self.rate(1)?;
         self.write_down(&inference, input_attack, optimizer, &data);
@@ -119,6 +121,7 @@ impl RecipeParams {
             initializers,
             inference,
             input_attack,
+            attacks,
             optimizer,
             shuffle,
             warnings,
@@ -231,6 +234,11 @@ impl Recipe {
     /// What perturbs the inputs of a training; none: they stay as they are.
     pub fn input_attack(&self) -> Option<Attack> {
         self.input_attack
+    }
+
+    /// The attacks under which `[analysis]` measures the accuracy.
+    pub(in crate::training) fn attacks(&self) -> &[Attack] {
+        &self.attacks
     }
 
     /// The network over this input.
@@ -352,7 +360,7 @@ mod tests {
             ("learning.input_perturbation=-1", "learning.input_perturbation = -1"),
             ("learning.input_attack=fgsm", "learning.input_attack = fgsm: nothing is perturbed while"),
             ("learning.input_attack=noise", "learning.input_attack = noise: a training is perturbed by"),
-            ("learning.input_attack=pdg", "unknown learning.input_attack `pdg`; did you mean `pgd`?"),
+            ("learning.input_attack=fgms", "unknown learning.input_attack `fgms`; did you mean `fgsm`?"),
             ("learning.input_steps=3", "learning.input_steps = given: the attack `gradient` has none"),
             ("learning.input_norm=l2", "learning.input_norm = given: the attack `gradient` has none"),
             ("learning.pool_routing=minus", "unknown learning.pool_routing `minus`"),
@@ -386,6 +394,8 @@ mod tests {
             ("analysis.first_batches=-1", "analysis.first_batches = -1: expected a whole number"),
             ("analysis.lipschitz_samples=0.5", "analysis.lipschitz_samples = 0.5: expected a whole number"),
             ("analysis.lipschitz_sample=5", "unknown key of [analysis] `lipschitz_sample`; did you mean `lipschitz_samples`?"),
+            ("analysis.robustness_samples=5", "analysis.robustness_samples = 5: it needs analysis.attacks too"),
+            ("analysis.attacks=['fgsm l2 1']", "analysis.attacks = [\"fgsm l2 1\"]: it needs analysis.robustness_samples"),
             ("training.threads=5000", "training.threads = 5000"),
         ] {
             let params = RecipeParams::load("digits", &[assignment.to_string()]);

@@ -45,6 +45,7 @@ const ALL: &str = "
     warmup_epochs = 0
     decay_epochs = 0
     [analysis]
+    attacks = ['']
     ";
 
 /// That every key of `found` is one of a recipe's, and of its kind.

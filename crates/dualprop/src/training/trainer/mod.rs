@@ -1,7 +1,7 @@
 //! The trainer: one seed of a recipe, from the initial parameters to the test accuracy.
 
+mod analysis;
 mod batch;
-mod lipschitz;
 mod numbers;
 
 use std::ops::ControlFlow;
@@ -16,6 +16,8 @@ use crate::compute::Pool;
 use crate::data::{Batch, Folders, epoch_order};
 use crate::learning::{Optimizer, Rate};
 use crate::network::{Model, Parameters};
+
+pub(super) use analysis::SettlingRow;
 
 use super::checkpoint::{Borrowed, Checkpoint};
 use super::evaluation::{Evaluator, evaluation_batch};
@@ -129,7 +131,7 @@ impl Trainer {
         let mut data = Prepared::load(recipe, folders, seed)?;
         let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
         let steps_per_epoch = (data.split.train.len() / params.training.batch_size * params.learning.multistep) as u64;
-        lipschitz::check(&recipe.analysis(), &data)?;
+        analysis::check(&recipe.analysis(), &data)?;
         // First, since it finds out whether all of it fits into memory.
         let engines = Engines::new(recipe, &data, &topology, seed, pool)?;
         let parameters = match start {
@@ -275,7 +277,8 @@ impl Trainer {
             *latest = angle.or(*latest);
         }
         (self.progress.epochs, self.progress.batches, self.progress.sums) = (epoch, 0, EpochSums::default());
-        self.progress.metrics_bytes = directory.append(&Line::Epoch(&metrics))?;
+        let bytes = directory.append(&Line::Epoch(&metrics))?;
+        self.progress.metrics_bytes = self.analyse(epoch, directory)?.unwrap_or(bytes);
         let is_best = self.note_best(&metrics);
         self.note_collapse(&metrics);
         self.save(directory, is_best)?;

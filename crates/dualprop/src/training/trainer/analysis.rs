@@ -1,0 +1,120 @@
+//! What `[analysis]` measures on a network in training, at the first validation samples and after each epoch.
+
+use serde::Serialize;
+
+use crate::analysis::{LiftedOptions, LipschitzSummary, ObjectiveRow, Settling, objectives, settling};
+use crate::base::{Error, Result};
+use crate::data::Batch;
+use crate::inference::{Engine, Plan, PlanOptions};
+
+use super::super::metrics::Line;
+use super::super::preparation::Prepared;
+use super::super::{AnalysisParams, Robustness, RunDirectory, Specimen, robustness};
+use super::Trainer;
+
+/// How settled the dyads of a layer are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::training) struct SettlingRow {
+    /// The layer k = 1..L.
+    layer: usize,
+    /// How far one more update would move the layer, as [`Settling::residual`].
+    residual: f64,
+    /// ‖Δ_k‖ / ‖s̄_k‖
+    difference_ratio: f64,
+    /// The share of dyads across a kink.
+    straddling: f64,
+}
+
+/// Sweeps in the search for a lifted objective, fewer than where somebody waits for it alone.
+const SWEEPS: usize = 2000;
+
+/// That there are as many validation samples as are to be measured.
+pub(super) fn check(analysis: &AnalysisParams, data: &Prepared) -> Result<()> {
+    let samples = data.split.validation.len();
+    for (key, asked) in analysis.samples() {
+        if asked > samples {
+            let problem = format!("expected at most the {samples} validation samples");
+            return Err(Error::setting(format!("analysis.{key}"), asked, problem));
+        }
+    }
+    Ok(())
+}
+
+impl Trainer {
+    /// The local Lipschitz constants of the parameters as they are now; none where they are not asked for.
+    pub(super) fn local_lipschitz(&mut self) -> Result<Option<LipschitzSummary>> {
+        let samples = self.recipe.analysis().lipschitz_samples;
+        if self.engines.lipschitz.is_none() {
+            return Ok(None);
+        }
+        let batch = self.first_of_validation(samples);
+        let Some(meter) = &mut self.engines.lipschitz else { return Ok(None) };
+        Ok(LipschitzSummary::of(&meter.measure(&self.parameters, &batch.x)?))
+    }
+
+    /// Writes a line for each number that is asked for; the length of the metrics then, if there was one.
+    pub(super) fn analyse(&self, epoch: u32, directory: &RunDirectory) -> Result<Option<u64>> {
+        let (analysis, mut bytes) = (self.recipe.analysis(), None);
+        if analysis.objective_samples > 0 {
+            for row in self.objectives(analysis.objective_samples)? {
+                bytes = Some(directory.append(&Line::Objective { epoch, row: &row })?);
+            }
+        }
+        if analysis.settling_samples > 0 {
+            for row in self.settling(analysis.settling_samples)? {
+                bytes = Some(directory.append(&Line::Settling { epoch, row: &row })?);
+            }
+        }
+        if analysis.robustness_samples > 0 {
+            let specimen = self.specimen(analysis.robustness_samples);
+            let found: Vec<Robustness> = robustness(&specimen, self.recipe.attacks(), self.progress.seed)?;
+            for row in found {
+                bytes = Some(directory.append(&Line::Robustness { epoch, row: &row })?);
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn objectives(&self, samples: usize) -> Result<Vec<ObjectiveRow>> {
+        let specimen = self.specimen(samples);
+        let (parameters, x, y) = specimen.doubled();
+        let options = LiftedOptions { sweeps: SWEEPS, ..LiftedOptions::default() };
+        let Specimen { topology, inference, pool, .. } = &specimen;
+        Ok(objectives(topology, &parameters, (&x, &y), inference, options, pool)?.rows())
+    }
+
+    /// Of the recipe's own inference, in single precision as it trains.
+    fn settling(&self, samples: usize) -> Result<Vec<SettlingRow>> {
+        let Specimen { topology, parameters, inference, samples, pool, .. } = self.specimen(samples);
+        let plan = Plan::compile(&topology, &inference, PlanOptions { gradients: false, ..PlanOptions::default() })?;
+        let mut engine = Engine::new(plan, samples.len(), &pool)?;
+        engine.infer(&parameters, &samples.x, &samples.targets)?;
+        let layers = (1..).zip(settling(&engine, &parameters, &samples.targets, &pool)?);
+        let row = |(layer, Settling { residual, difference_ratio, straddling })| SettlingRow {
+            layer,
+            residual,
+            difference_ratio,
+            straddling,
+        };
+        Ok(layers.map(row).collect())
+    }
+
+    fn specimen(&self, samples: usize) -> Specimen {
+        Specimen {
+            topology: self.engines.rule.topology().clone(),
+            parameters: self.parameters.clone(),
+            inference: self.recipe.inference(self.progress.seed),
+            samples: self.first_of_validation(samples),
+            normalizer: self.data.normalizer.clone(),
+            range: self.data.range(),
+            pool: self.pool.clone(),
+        }
+    }
+
+    fn first_of_validation(&self, samples: usize) -> Batch {
+        let Prepared { dataset, normalizer, split, .. } = &self.data;
+        let mut batch = Batch::new();
+        batch.fill(dataset, normalizer, &split.validation[..samples], &self.pool);
+        batch
+    }
+}
