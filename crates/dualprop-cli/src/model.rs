@@ -74,6 +74,16 @@ pub(crate) enum PartArgument {
     Test,
 }
 
+impl From<PartArgument> for Part {
+    fn from(argument: PartArgument) -> Self {
+        match argument {
+            PartArgument::Train => Part::Train,
+            PartArgument::Validation => Part::Validation,
+            PartArgument::Test => Part::Test,
+        }
+    }
+}
+
 const EVAL_EXAMPLES: &str = "Examples:
   dualprop eval runs/digits
   dualprop eval runs/digits --part validation
@@ -113,11 +123,7 @@ pub(crate) fn eval(arguments: &EvalArguments) -> Result<()> {
         let problem = "which data a model file is evaluated on must be named: --data NAME, or give the run directory";
         return Err(Error::malformed(&arguments.subject, problem).into());
     }
-    let part = match arguments.part {
-        Some(PartArgument::Train) => Part::Train,
-        Some(PartArgument::Validation) => Part::Validation,
-        Some(PartArgument::Test) | None => Part::Test,
-    };
+    let part = arguments.part.map_or(Part::Test, Part::from);
     let evaluations = training::evaluate_run(&arguments.subject, part, &folders, &pool)?;
     let lines: String = evaluations.iter().map(|(seed, evaluation)| line(&format!("seed {seed}"), evaluation)).collect();
     output::print(&lines)

@@ -14,5 +14,5 @@ pub use contrastive::contrastive_objective;
 pub use finite_differences::{FiniteDifferences, finite_differences};
 pub use lipschitz::{LipschitzMeter, LipschitzSummary, LocalLipschitz};
 pub use objectives::{Lagrangian, LayerTerms, Lifted, LiftedOptions, OneLevel, Settled, lagrangian, lifted, one_level};
-pub use operator_norms::{OperatorNorms, operator_norms};
+pub use operator_norms::{OperatorNorms, operator_norms, operator_norms_by};
 pub use settling::{DyadStatistics, Settling, dyad_statistics, settling};
