@@ -1,6 +1,6 @@
 # What a person or a machine runs on this repository; `make check` is what CI runs.
 
-.PHONY: test check fmt clippy doc deny sbom soak fuzz reproducible
+.PHONY: test check fmt clippy doc deny sbom soak fuzz reproducible asan valgrind
 
 # Builds and passes every test; needs a Rust toolchain and python3.
 test:
@@ -46,3 +46,16 @@ fuzz:
 # Two release builds of this commit, in two folders, are the same to the bit: some minutes each.
 reproducible:
 	python3 scripts/reproducible.py
+
+# The library's unit tests under AddressSanitizer, with the stable toolchain.
+asan:
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" ASAN_OPTIONS=detect_leaks=0 \
+	cargo test -p dualprop --locked --lib --target x86_64-unknown-linux-gnu --target-dir target/asan
+
+# The kernels under valgrind, which does not know AVX-512; without debug assertions, about which it errs (docs/reliability.md). The
+# test of Winograd's transforms over all shapes takes hours there; others have the same kernels.
+valgrind:
+	CARGO_PROFILE_TEST_DEBUG_ASSERTIONS=false DUALPROP_ISA=avx2 \
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind -q --error-exitcode=9" \
+	cargo test -p dualprop --locked --lib --target x86_64-unknown-linux-gnu --target-dir target/valgrind \
+	compute:: -- --test-threads=1 --skip transformed_convolutions

@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &AlignmentArguments) -> Result<()> {
     arguments.out.as_deref().map_or(Ok(()), check_rows_path)?;
     let (recipe, model) = arguments.subject.load()?;
     let folders = Folders::standard(arguments.data_dir.clone());
-    let part = Part::from(arguments.part);
+    let part = arguments.part.part();
     let batches = measure_alignment(&recipe, model.as_ref(), &folders, part, arguments.batches)?;
     if let Some(out) = &arguments.out {
         write_rows(out, &alignment_rows(&batches))?;

@@ -10,6 +10,8 @@ use crate::data::DataArguments;
 use crate::gradcheck::GradcheckArguments;
 use crate::lipschitz::LipschitzArguments;
 use crate::model::{EvalArguments, PredictArguments};
+use crate::objective::ObjectiveArguments;
+use crate::robustness::RobustnessArguments;
 use crate::summary::SummaryArguments;
 use crate::trace::TraceArguments;
 use crate::verify::VerifyArguments;
@@ -64,6 +66,10 @@ pub(crate) enum Command {
     Alignment(AlignmentArguments),
     /// Measure spectral norms of the layers and local Lipschitz constants of the network
     Lipschitz(LipschitzArguments),
+    /// Evaluate the lifted objectives whose stationary points dual propagation finds
+    Objective(ObjectiveArguments),
+    /// Attack the inputs of trained models, and count what is still right
+    Robustness(RobustnessArguments),
     /// List, fetch, verify and import data sets
     Data(DataArguments),
     /// Time training steps, alone or against PyTorch

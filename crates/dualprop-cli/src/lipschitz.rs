@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &LipschitzArguments) -> Result<()> {
     arguments.out.as_deref().map_or(Ok(()), check_rows_path)?;
     let (recipe, model) = arguments.subject.load()?;
     let folders = Folders::standard(arguments.data_dir.clone());
-    let part = Part::from(arguments.part);
+    let part = arguments.part.part();
     let found = measure_stretching(&recipe, model.as_ref(), &folders, part, arguments.samples)?;
     if let Some(out) = &arguments.out {
         write_rows(out, &found.rows())?;

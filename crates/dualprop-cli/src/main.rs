@@ -13,11 +13,13 @@ mod gradcheck;
 mod lipschitz;
 mod memory;
 mod model;
+mod objective;
 mod output;
 mod panics;
 mod plan;
 mod progress;
 mod recipes;
+mod robustness;
 mod summary;
 mod trace;
 mod train;
@@ -62,6 +64,8 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),
         Some(Command::Alignment(arguments)) => done(alignment::run(&arguments)),
         Some(Command::Lipschitz(arguments)) => done(lipschitz::run(&arguments)),
+        Some(Command::Objective(arguments)) => done(objective::run(&arguments)),
+        Some(Command::Robustness(arguments)) => done(robustness::run(&arguments)),
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
         Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
         Some(Command::Data(arguments)) => done(data::run(&arguments)),

@@ -53,6 +53,37 @@ impl Subject {
     }
 }
 
+/// The models of a run, one for each seed, or the one of a model file; each with its path and the recipe that it was trained by, whose
+/// one seed is the model's.
+pub(crate) fn models_of(subject: &Path) -> Result<Vec<(PathBuf, Recipe, Model)>> {
+    let load = |path: PathBuf, recipe: &Path, overrides: &[String]| -> Result<_> {
+        let recipe = Recipe::load_file(recipe, overrides)?;
+        let model = Model::load(&path)?;
+        Ok((path, recipe, model))
+    };
+    let beside = subject.join("recipe.toml");
+    if !subject.is_dir() {
+        // In a run of several seeds the recipe stands above the folders of the seeds.
+        let folder = subject.parent().unwrap_or(Path::new("."));
+        let seed = folder.file_name().and_then(|name| name.to_str()?.strip_prefix("seed-")?.parse::<u64>().ok());
+        let (own, above) = (folder.join("recipe.toml"), folder.join("../recipe.toml"));
+        return match seed {
+            _ if own.is_file() => Ok(vec![load(subject.into(), &own, &[])?]),
+            Some(seed) if above.is_file() => Ok(vec![load(subject.into(), &above, &[format!("seeds=[{seed}]")])?]),
+            _ => Err(Error::malformed(subject, "no recipe.toml stands beside it, from which its data is known").into()),
+        };
+    }
+    if !beside.is_file() {
+        return Err(Error::malformed(subject, "it is neither a model file nor a run directory with a recipe.toml").into());
+    }
+    let seeds = Recipe::load_file(&beside, &[])?.params().seeds.clone();
+    let of_seed = |seed: &u64| {
+        let folder = if seeds.len() > 1 { subject.join(format!("seed-{seed}")) } else { subject.into() };
+        load(folder.join("model.safetensors"), &beside, &[format!("seeds=[{seed}]")])
+    };
+    seeds.iter().map(of_seed).collect()
+}
+
 /// The loss that a model was trained by: the one named, or that of the recipe beside it, or the cross-entropy.
 fn loss_of(model: &Path, named: Option<&str>) -> Result<Loss> {
     let beside = model.with_file_name("recipe.toml");
@@ -74,9 +105,10 @@ pub(crate) enum PartArgument {
     Test,
 }
 
-impl From<PartArgument> for Part {
-    fn from(argument: PartArgument) -> Self {
-        match argument {
+impl PartArgument {
+    /// As the library has it.
+    pub(crate) fn part(self) -> Part {
+        match self {
             PartArgument::Train => Part::Train,
             PartArgument::Validation => Part::Validation,
             PartArgument::Test => Part::Test,
@@ -123,7 +155,7 @@ pub(crate) fn eval(arguments: &EvalArguments) -> Result<()> {
         let problem = "which data a model file is evaluated on must be named: --data NAME, or give the run directory";
         return Err(Error::malformed(&arguments.subject, problem).into());
     }
-    let part = arguments.part.map_or(Part::Test, Part::from);
+    let part = arguments.part.unwrap_or(PartArgument::Test).part();
     let evaluations = training::evaluate_run(&arguments.subject, part, &folders, &pool)?;
     let lines: String = evaluations.iter().map(|(seed, evaluation)| line(&format!("seed {seed}"), evaluation)).collect();
     output::print(&lines)

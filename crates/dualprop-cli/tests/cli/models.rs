@@ -38,6 +38,65 @@ fn an_evaluation_finds_what_the_training_found() {
     assert_refused(&dualprop(folder.path(), &["eval", model, "--data", "digts"]), 2, "did you mean `digits`?");
 }
 
+/// The optimist is below the loss and the adversary above, in the table and in the rows.
+#[test]
+fn objectives_are_printed_and_written() {
+    let folder = trained("run", &[]);
+    let run = |more: &[&str]| dualprop(folder.path(), &[&["objective", "runs/run", "--samples", "10"], more].concat());
+    let text = stdout(&run(&["--out", "rows.jsonl", "--set", "learning.alpha=0.5", "--set", "learning.beta=0.5"]));
+    assert!(text.starts_with("alpha = 0.5, beta = 0.5, cross_entropy, 10 test samples, in f64"), "{text}");
+    let rows = fs::read_to_string(folder.path().join("rows.jsonl")).unwrap();
+    let rows: Vec<serde_json::Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let value = |name: &str| {
+        let row = rows.iter().find(|row| row["objective"] == name && row["term"] == "value").unwrap();
+        assert!(row["settled"].is_null() || row["settled"] == "settled", "{row}");
+        row["value"].as_f64().unwrap()
+    };
+    assert!(value("optimistic") < value("rovr") && value("rovr") < value("loss"));
+    assert!(value("loss") < value("one_level_adversarial") && value("one_level_adversarial") < value("adversarial"));
+    assert!((value("arovr") - value("sprovr")).abs() < 1e-12);
+    // A squared error of which the adversary takes without bound.
+    let text = stdout(&run(&["--set", "learning.loss=half_squared_error", "--set", "learning.beta=1.5"]));
+    assert!(text.lines().any(|line| line.starts_with("adversarial (DP at alpha = 0)") && line.contains("unbounded")), "{text}");
+    assert_refused(&run(&["--out", "rows.txt"]), 2, "expected a name that ends in .csv or .jsonl");
+    assert_refused(&run(&["--set", "learning.alpha=[0.5,0.1]"]), 2, "the objectives have one alpha for all layers");
+    assert_refused(&dualprop(folder.path(), &["objective", "runs/run", "--samples", "0"]), 2, "expected 1 to the");
+}
+
+/// Every seed of a run is attacked; a budget of 0 leaves what an evaluation finds, and the row of a model alone is the same.
+#[test]
+fn robustness_is_measured_for_every_seed() {
+    let folder = trained("run", &["--set", "seeds=[2,5]"]);
+    let run = |arguments: &[&str]| dualprop(folder.path(), &[&["robustness", "--samples", "60"], arguments].concat());
+    let rows = |file: &str| -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(folder.path().join(file)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let sets = ["--attack", "noise,pgd", "--epsilon", "0,0.5", "--norm", "linf", "--steps", "10"];
+    let text = stdout(&run(&[&["runs/run", "--out", "all.jsonl"], &sets[..]].concat()));
+    assert!(text.starts_with("runs/run: accuracy on 60 test samples in percent, 2 models"), "{text}");
+    let all = rows("all.jsonl");
+    assert_eq!(all.len(), 2 * 2 * 2);
+    for of_seed in all.chunks(4) {
+        let accuracy = |i: usize| of_seed[i]["accuracy"].as_f64().unwrap();
+        assert!(accuracy(0) == accuracy(2) && accuracy(0) > 80.0 && accuracy(3) < accuracy(1) - 10.0, "{of_seed:?}");
+    }
+    let alone = run(&[&["runs/run/seed-5/model.safetensors", "--out", "one.jsonl"], &sets[..]].concat());
+    assert!(alone.status.success(), "{}", stderr(&alone));
+    for (row, again) in all[4..].iter().zip(rows("one.jsonl")) {
+        assert_eq!((row["seed"].as_u64(), &row["loss"]), (Some(5), &again["loss"]));
+    }
+    for (arguments, expected) in [
+        (["runs/run", "--attack", "fgms"], "did you mean `fgsm`?"),
+        (["runs/run", "--norm", "l3"], "unknown norm `l3`"),
+        (["runs/run", "--epsilon=-1", "--norm=linf"], "epsilon = -1: expected a finite number"),
+        (["runs/run", "--steps", "0"], "steps = 0: expected 1 to"),
+    ] {
+        assert_refused(&run(&arguments), 2, expected);
+    }
+    assert_refused(&run(&["runs"]), 2, "neither a model file nor a run directory");
+}
+
 #[test]
 fn predictions_are_labels_and_probabilities_of_every_sample() {
     let folder = trained("run", &[]);

@@ -2,6 +2,7 @@
 //! states, and how much the layers stretch what passes through them.
 
 mod alignment;
+mod attack;
 mod contrastive;
 mod finite_differences;
 mod lipschitz;
@@ -10,9 +11,11 @@ mod operator_norms;
 mod settling;
 
 pub use alignment::{Alignment, align, degrees};
+pub use attack::{Attack, AttackKind, Attacker, InputRange, Norm};
 pub use contrastive::contrastive_objective;
 pub use finite_differences::{FiniteDifferences, finite_differences};
 pub use lipschitz::{LipschitzMeter, LipschitzSummary, LocalLipschitz};
-pub use objectives::{Lagrangian, LayerTerms, Lifted, LiftedOptions, OneLevel, Settled, lagrangian, lifted, one_level};
+pub use objectives::{Lagrangian, LayerTerms, Lifted, LiftedOptions, ObjectiveRow, Objectives, OneLevel, Settled};
+pub use objectives::{lagrangian, lifted, objectives, one_level};
 pub use operator_norms::{OperatorNorms, operator_norms, operator_norms_by};
 pub use settling::{DyadStatistics, Settling, dyad_statistics, settling};

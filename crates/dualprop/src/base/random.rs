@@ -23,6 +23,8 @@ pub enum Purpose {
     Synthetic = 6,
     /// Crops and flips of training samples.
     Augmentation = 7,
+    /// Where attacks on inputs start.
+    Attack = 8,
 }
 
 /// A stream of random numbers, keyed by seed, purpose, epoch and sample; the draw's index is the last word of the counter.

@@ -174,6 +174,19 @@ impl Rule {
         NudgeWeights { alpha, u, d, beta }
     }
 
+    /// α, if it is one for all layers and the output.
+    pub fn uniform_alpha(&self) -> Option<f64> {
+        let first = match &self.alpha {
+            PerLayer::Uniform(alpha) => *alpha,
+            PerLayer::Each(alphas) => *alphas.first()?,
+        };
+        let same = match &self.alpha {
+            PerLayer::Uniform(_) => true,
+            PerLayer::Each(alphas) => alphas.iter().all(|alpha| *alpha == first),
+        };
+        (same && self.output_alpha.is_none_or(|alpha| alpha == first)).then_some(first)
+    }
+
     /// How far hidden layer k is from symmetric, |α_m − α_f|; for DP |1 − 2α|.
     pub fn asymmetry(&self, k: usize) -> f64 {
         let alpha = self.alpha.at(k);
@@ -266,6 +279,9 @@ mod tests {
             (w.alpha, w.u, w.d, w.beta)
         };
         assert_eq!((weights(&each), weights(&own)), ((0.3, 0.7, 0.3, 0.5), (0.9, 1.0 - 0.9, 0.9, 0.5)));
+        assert_eq!([&each, &own].map(Rule::uniform_alpha), [None, None]);
+        let alike = Rule { alpha: PerLayer::Each(vec![0.3, 0.3]), output_alpha: Some(0.3), ..Rule::dp(0.0) };
+        assert_eq!([&alike, &Rule::dp(0.7)].map(Rule::uniform_alpha), [Some(0.3), Some(0.7)]);
         let general = Rule { alpha_feedback: Some(PerLayer::Each(vec![0.0, 0.25])), ..Rule::general(1.0, 0.0) };
         assert_eq!(weights(&general), (1.0, 0.75, 0.25, 0.5));
     }

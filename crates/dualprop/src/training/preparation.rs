@@ -1,11 +1,11 @@
 //! What a training needs before its first step: data, split and normalised, and engines that fit into memory.
 
-use crate::analysis::LipschitzMeter;
+use crate::analysis::{Attacker, InputRange, LipschitzMeter};
 use crate::base::{Error, Result, memory};
 use crate::compute::Pool;
 use crate::data::{Dataset, Folders, Held, Normalizer, Source, Split};
-use crate::inference::{Engine, Inference, InputGradient, Plan, PlanOptions, Rule, Start};
-use crate::network::{Model, Parameters, Topology, initialize};
+use crate::inference::{Engine, Inference, Plan, PlanOptions, Rule, Start};
+use crate::network::{Model, Parameters, Shape, Topology, initialize};
 
 use super::evaluation::{evaluation_batch, normalizer_of};
 use super::recipe::{DataSettings, Validate};
@@ -14,6 +14,8 @@ use super::{Part, Recipe};
 /// A data set whose samples are assigned, and how their pixels become inputs.
 pub(super) struct Prepared {
     source: Source,
+    /// The extents of an image before it was padded.
+    unpadded: Shape,
     pub(super) dataset: Dataset,
     pub(super) normalizer: Normalizer,
     pub(super) split: Split,
@@ -37,7 +39,7 @@ impl Prepared {
         // Statistics of the training samples alone: the others must not influence what is learnt.
         let mut normalizer = Normalizer::fit(recipe.data().normalization, &dataset, &split.train)?;
         let warnings = source.unexpected_count(0, dataset.len()).into_iter().collect();
-        let input = recipe.data().input;
+        let (input, unpadded) = (recipe.data().input, dataset.input);
         let dataset = match dataset.input == input {
             true => dataset,
             false => {
@@ -45,7 +47,7 @@ impl Prepared {
                 dataset.padded(input)?.into_owned()
             }
         };
-        Ok(Prepared { source, dataset, normalizer, split, warnings })
+        Ok(Prepared { source, unpadded, dataset, normalizer, split, warnings })
     }
 
     /// Lends the samples of a part to `work`, as a data set and their places in it. A training looks at those of the test once, at
@@ -59,6 +61,21 @@ impl Prepared {
                 None => work(&self.dataset, &self.split.test),
             },
         }
+    }
+
+    /// Which inputs are possible: those of pixels from 0 to the largest; around a padded image there are none.
+    pub(super) fn range(&self) -> InputRange<f32> {
+        let (inner, outer) = (self.unpadded, self.dataset.input);
+        let (above, left) = ((outer.height - inner.height) / 2, (outer.width - inner.width) / 2);
+        let is_pixel = |place: usize| {
+            let (row, column) = (place / outer.channels / outer.width, place / outer.channels % outer.width);
+            (above..above + inner.height).contains(&row) && (left..left + inner.width).contains(&column)
+        };
+        let largest = f32::from(self.dataset.largest);
+        let numbers = self.normalizer.mean().iter().zip(self.normalizer.scale()).enumerate();
+        let (lower, extent) =
+            numbers.map(|(place, (mean, scale))| (-mean / scale, if is_pixel(place) { largest / scale } else { 0.0 })).unzip();
+        InputRange { lower, extent }
     }
 
     /// What to tell a user of a test set with this many samples.
@@ -139,10 +156,10 @@ pub(super) struct Engines {
     pub(super) rule: Engine<f32>,
     /// The same rule, which goes on from states that are handed to it; where a batch has several weight updates.
     pub(super) continued: Option<Engine<f32>>,
-    /// Backpropagation, where it is measured against, or needed for inputs.
+    /// Backpropagation, where it is measured against.
     pub(super) backprop: Option<Engine<f32>>,
-    /// Where inputs are moved along the gradient of the loss.
-    pub(super) input_gradient: Option<InputGradient<f32>>,
+    /// Who perturbs the inputs, where that is asked for.
+    pub(super) attacker: Option<Attacker<f32>>,
     /// Where local Lipschitz constants are measured.
     pub(super) lipschitz: Option<LipschitzMeter<f32>>,
 }
@@ -152,11 +169,10 @@ impl Engines {
     ///
     /// # Errors
     /// As [`Plan::compile`] and [`Engine::new`]; [`Error::Memory`] if the training would not fit.
-    pub(super) fn new(recipe: &Recipe, topology: &Topology, seed: u64, pool: &Pool) -> Result<Self> {
+    pub(super) fn new(recipe: &Recipe, data: &Prepared, topology: &Topology, seed: u64, pool: &Pool) -> Result<Self> {
         let params = recipe.params();
-        let (capacity, perturbed) = (params.training.batch_size, params.learning.input_perturbation > 0.0);
-        let analysis = recipe.analysis();
-        let aligned_or_perturbed = params.training.alignment_every > 0 || analysis.first_batches > 0 || perturbed;
+        let (capacity, analysis) = (params.training.batch_size, recipe.analysis());
+        let aligned = params.training.alignment_every > 0 || analysis.first_batches > 0;
         let inference = recipe.inference(seed);
         // β is only a scale of backpropagation's differences; 1 is what no extreme β can spoil.
         let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
@@ -164,23 +180,27 @@ impl Engines {
         let compile = |inference: &Inference| Plan::compile(topology, inference, PlanOptions::default());
         let rule = compile(&inference)?;
         let continued = (params.learning.multistep > 1).then(|| compile(&like_continued)).transpose()?;
-        let backprop = aligned_or_perturbed.then(|| compile(&like_backprop)).transpose()?;
+        let backprop = aligned.then(|| compile(&like_backprop)).transpose()?;
+        let attacker = recipe.input_attack().map(|_| Attacker::<f32>::plan(topology, inference.loss)).transpose()?;
         let measured = capacity.min(analysis.lipschitz_samples);
         let of_meter = if measured > 0 { LipschitzMeter::<f32>::memory(topology, measured) } else { 0 };
-        check_memory(topology, [Some(&rule), continued.as_ref(), backprop.as_ref()], of_meter, capacity)?;
+        let plans = [Some(&rule), continued.as_ref(), backprop.as_ref(), attacker.as_ref()];
+        check_memory(topology, plans, of_meter, capacity)?;
+        let attack = || Attacker::new(topology, inference.loss, data.range(), capacity, pool);
+        let attacker = attacker.map(|_| attack()).transpose()?;
         let bind = |plan: Plan| Engine::new(plan, capacity, pool);
         Ok(Engines {
             rule: bind(rule)?,
             continued: continued.map(bind).transpose()?,
             backprop: backprop.map(bind).transpose()?,
-            input_gradient: perturbed.then(|| InputGradient::new(topology, capacity, pool)),
+            attacker,
             lipschitz: (measured > 0).then(|| LipschitzMeter::new(topology, measured, pool)),
         })
     }
 }
 
 /// That everything which a training holds at once fits into the memory that there is.
-fn check_memory(topology: &Topology, plans: [Option<&Plan>; 3], meters: u64, batch_size: usize) -> Result<()> {
+fn check_memory(topology: &Topology, plans: [Option<&Plan>; 4], meters: u64, batch_size: usize) -> Result<()> {
     const F32: u64 = size_of::<f32>() as u64;
     let neurons: u64 = (0..=topology.depth()).map(|k| topology.state(k).neurons() as u64).sum();
     // The parameters, two moments of the optimiser, the best parameters, and the checkpoint of all of them, twice: as bytes

@@ -1,5 +1,6 @@
 //! What an analysis looks at: a network as a recipe or a model has it, and some samples of its data.
 
+use crate::analysis::InputRange;
 use crate::base::{Error, Result};
 use crate::compute::Pool;
 use crate::data::{Batch, Folders, Normalizer};
@@ -22,8 +23,8 @@ pub struct Specimen {
     pub samples: Batch,
     /// How their pixels became inputs.
     pub normalizer: Normalizer,
-    /// The largest value that a pixel can have.
-    pub largest: u8,
+    /// Which inputs are possible.
+    pub range: InputRange<f32>,
     /// The threads that the recipe asks for.
     pub pool: Pool,
 }
@@ -50,16 +51,17 @@ impl Specimen {
             None => start_parameters(recipe, &topology, &data, seed)?.0,
         };
         let (pool, mut batch) = (recipe.pool()?, Batch::new());
-        let largest = data.with_part(part, |dataset, indices| {
+        data.with_part(part, |dataset, indices| {
             if samples == 0 || samples > indices.len() {
                 let problem = format!("expected 1 to the {} {} samples", indices.len(), part.name());
                 return Err(Error::setting("samples", samples, problem));
             }
             batch.fill(dataset, &data.normalizer, &indices[..samples], &pool);
-            Ok(dataset.largest)
+            Ok(())
         })?;
+        let range = data.range();
         let (inference, normalizer) = (recipe.inference(seed), data.normalizer);
-        Ok(Specimen { topology, parameters, inference, samples: batch, normalizer, largest, pool })
+        Ok(Specimen { topology, parameters, inference, samples: batch, normalizer, range, pool })
     }
 
     /// Parameters, inputs [n, H, W, C] and targets [n, outputs] in double precision.

@@ -145,6 +145,7 @@ impl Search {
         self.steps += 1;
         let residual = self.ascent.look(&self.product, self.squared);
         self.residual = if residual == 0.0 { 0.0 } else { residual / self.squared };
+        // A residual that is no number ends it too.
         self.ended = self.residual <= tolerance || self.residual.is_nan();
     }
 

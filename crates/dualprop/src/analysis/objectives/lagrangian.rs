@@ -1,7 +1,7 @@
 //! The Lagrangian of DP⊤ at given states.
 
 use crate::base::{Error, Result};
-use crate::compute::Pool;
+use crate::compute::{Activation, Pool};
 use crate::inference::{Engine, Messages, RuleKind};
 use crate::network::Parameters;
 
@@ -50,8 +50,9 @@ pub fn lagrangian(engine: &Engine<f64>, parameters: &Parameters<f64>, y: &[f64],
         let neuron = |i: usize| {
             // Nothing is fed back into the output, whose f has an inverse.
             let feedback = if k < depth { messages.feedback(k)[i] } else { 0.0 };
-            let u_plus = f.inverse(s_plus[i], a[i] + (1.0 - alpha) * feedback);
-            let u_minus = f.inverse(s_minus[i], a[i] - alpha * feedback);
+            let rounding = 4.0 * f64::EPSILON * (s_plus[i].abs() + s_minus[i].abs());
+            let u_plus = f.inverse(on_its_piece(f, s_plus[i], rounding), a[i] + (1.0 - alpha) * feedback);
+            let u_minus = f.inverse(on_its_piece(f, s_minus[i], rounding), a[i] - alpha * feedback);
             engine.difference(k)[i] * (alpha * u_plus + (1.0 - alpha) * u_minus - a[i])
         };
         // A dyad without difference has no say, also where f has saturated and f⁻¹ is infinite.
@@ -61,4 +62,13 @@ pub fn lagrangian(engine: &Engine<f64>, parameters: &Parameters<f64>, y: &[f64],
     let constraints: Vec<f64> = (1..=depth).map(constraint).collect();
     let loss = mean_loss(inference.loss, engine.mean(depth), y, topology);
     Ok(Lagrangian { value: loss + constraints.iter().sum::<f64>(), loss, constraints })
+}
+
+/// The compartment without what rounding of s̄ + (1−α)Δ or s̄ − αΔ did to one that stands on a flat piece of f.
+fn on_its_piece(f: Activation, s: f64, rounding: f64) -> f64 {
+    match f {
+        Activation::Relu | Activation::HardSigmoid if s.abs() <= rounding => 0.0,
+        Activation::HardSigmoid if (s - 1.0).abs() <= rounding => 1.0,
+        _ => s,
+    }
 }

@@ -12,7 +12,7 @@ use super::one_level::is_bounded;
 use super::terms::{LayerTerms, activation, mean_loss};
 
 /// How the search for a stationary point ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settled {
     /// The states no longer move.
@@ -93,10 +93,10 @@ pub fn lifted(
     let mut dyads = Dyads::new(topology, parameters, (x, y), loss, (alpha, beta), messages)?;
     let (mut sweeps, mut movement) = (1, dyads.sweep()?);
     let start = dyads.size();
-    while sweeps < options.sweeps && !(movement <= options.tolerance) {
+    while sweeps < options.sweeps && (movement > options.tolerance || movement.is_nan()) {
         movement = dyads.sweep()?;
         sweeps += 1;
-        if !(dyads.size() <= UNBOUNDED * (1.0 + start)) {
+        if dyads.size() > UNBOUNDED * (1.0 + start) || start.is_infinite() {
             return Ok(Lifted::unbounded(sweeps, movement));
         }
     }

@@ -14,6 +14,7 @@
 //! For one level, a network whose output alone is lifted, they are ROVR, its adversarial counterpart, SPROVR and AROVR, of which
 //! the last two are the same. `docs/objectives.md` derives all of it.
 
+mod all;
 mod dyads;
 mod lagrangian;
 mod lifted;
@@ -22,6 +23,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use all::{ObjectiveRow, Objectives, objectives};
 pub use lagrangian::{Lagrangian, lagrangian};
 pub use lifted::{Lifted, LiftedOptions, Settled, lifted};
 pub use one_level::{OneLevel, one_level};

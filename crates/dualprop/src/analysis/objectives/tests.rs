@@ -239,6 +239,18 @@ fn the_slope_of_the_lagrangian_is_the_local_gradient_where_no_dyad_straddles_a_k
     }
 }
 
+/// Dyads across a kink, and compartments that rounding left beside a flat piece: the constraints still vanish where all has
+/// settled, since f⁻¹ is taken at the pre-activations that made them.
+#[test]
+fn the_lagrangian_of_settled_states_is_the_loss_of_their_mean_also_across_kinks() {
+    for activation in [Activation::Relu, Activation::HardSigmoid, Activation::LeakyRelu] {
+        for alpha in [0.0, 0.25, 0.5, 1.0] {
+            let net = Net::mlp(activation);
+            transposed(&net, &net.parameters, alpha, 0.5);
+        }
+    }
+}
+
 /// With a smooth f it is not: the local gradient is off backpropagation by a term of first order in β (of second at α = ½), while
 /// the Lagrangian at α ∈ {0, 1}, whose means are forward states, has the slope of the loss itself.
 #[test]

@@ -2,18 +2,20 @@
 
 use std::path::Path;
 
+use crate::analysis::{Attack, AttackKind};
 use crate::base::{Error, Named, Result};
 use crate::compute::spectral::Power;
 use crate::compute::{Activation, Pool};
 use crate::data::Shuffle;
 use crate::data::source::as_path;
-use crate::inference::{Damping, Inference, Start};
+use crate::inference::{Damping, Inference, PerLayer, Start};
 use crate::learning::{OptimizerKind, Rate};
 use crate::network::{Architecture, BiasInitializer, Initializer, Layer, PoolOrder, Shape, Topology};
 
+use super::attack::attack;
 use super::data::DataSettings;
 use super::learning::inference;
-use super::params::NetworkParams;
+use super::params::{NetworkParams, OneOrEach};
 use super::places::Places;
 use super::{AnalysisParams, RecipeParams};
 
@@ -27,6 +29,7 @@ pub struct Recipe {
     pool_order: PoolOrder,
     initializers: (Initializer, BiasInitializer),
     inference: Inference,
+    input_attack: Option<Attack>,
     optimizer: OptimizerKind,
     shuffle: Shuffle,
     analysis: AnalysisParams,
@@ -93,6 +96,7 @@ impl RecipeParams {
         );
         let shuffle = named("training.shuffle", &self.training.shuffle)?;
         let inference = inference(&self.learning)?;
+        let input_attack = attack(&self.learning)?;
         // How many classes there are changes no depth.
         let depth = layers.of(1).len();
         let mut warnings = vec![];
@@ -105,7 +109,7 @@ impl RecipeParams {
         }
         let optimizer = self.optimizer_kind()?;
         self.rate(1)?;
-        self.write_down(&inference, optimizer, &data);
+        self.write_down(&inference, input_attack, optimizer, &data);
         let analysis = self.analysis.get_or_insert_default().clone();
         let places = Places::default();
         let recipe = Recipe {
@@ -116,6 +120,7 @@ impl RecipeParams {
             pool_order,
             initializers,
             inference,
+            input_attack,
             optimizer,
             shuffle,
             analysis,
@@ -129,7 +134,7 @@ impl RecipeParams {
     /// Puts the effective value in the place of every one that was left out and has one, so that a later default cannot change
     /// what a run directory says. An `output_alpha` that is left out follows α, whatever that may become, and `decay_epochs` the
     /// epochs: a copy of the recipe with more of them is not to train the rest at rate 0.
-    fn write_down(&mut self, inference: &Inference, optimizer: OptimizerKind, data: &DataSettings) {
+    fn write_down(&mut self, inference: &Inference, input_attack: Option<Attack>, optimizer: OptimizerKind, data: &DataSettings) {
         self.data.test = data.test;
         // Absolute, so that the run can be repeated from another folder.
         if let Some(path) = as_path(&self.data.dataset) {
@@ -137,6 +142,16 @@ impl RecipeParams {
         }
         self.network.from = self.network.from.take().map(|path| absolute(path.as_ref()));
         self.learning.nudge = Some(inference.nudge.name().into());
+        if self.learning.alpha.is_none()
+            && let PerLayer::Uniform(alpha) = inference.rule.alpha
+        {
+            self.learning.alpha = Some(OneOrEach::One(alpha));
+        }
+        if let Some(Attack { kind: AttackKind::Fgsm | AttackKind::Pgd, norm, steps, .. }) = input_attack {
+            self.learning.input_norm = Some(norm.name().into());
+            self.learning.input_steps =
+                self.learning.input_steps.or((self.learning.input_attack.as_deref() == Some("pgd")).then_some(steps));
+        }
         if let Some(Damping::Spectral { power, asymmetry }) = inference.rule.damping {
             let iterations = if let Power::Iterations(n) = power { n } else { 0 };
             self.learning.power_iterations = Some(iterations);
@@ -213,6 +228,11 @@ impl Recipe {
     /// Rule, nudge and schedule; the seed of a run draws the order of the random schedule.
     pub fn inference(&self, seed: u64) -> Inference {
         Inference { seed, ..self.inference.clone() }
+    }
+
+    /// What perturbs the inputs of a training; none: they stay as they are.
+    pub fn input_attack(&self) -> Option<Attack> {
+        self.input_attack
     }
 
     /// The network over this input.
@@ -332,6 +352,11 @@ mod tests {
             ("learning.multistep=0", "learning.multistep = 0"),
             ("learning.multistep=1001", "learning.multistep = 1001"),
             ("learning.input_perturbation=-1", "learning.input_perturbation = -1"),
+            ("learning.input_attack=fgsm", "learning.input_attack = fgsm: nothing is perturbed while"),
+            ("learning.input_attack=noise", "learning.input_attack = noise: a training is perturbed by"),
+            ("learning.input_attack=pdg", "unknown learning.input_attack `pdg`; did you mean `pgd`?"),
+            ("learning.input_steps=3", "learning.input_steps = given: the attack `gradient` has none"),
+            ("learning.input_norm=l2", "learning.input_norm = given: the attack `gradient` has none"),
             ("learning.pool_routing=minus", "unknown learning.pool_routing `minus`"),
             ("optimizer.momentum_after_warmup=0.5", "optimizer.momentum_after_warmup = 0.5: there is no warm-up"),
             ("training.shuffle=sample", "unknown training.shuffle `sample`; did you mean `samples`?"),
@@ -346,6 +371,8 @@ mod tests {
             ("learning.alpha=[0.5]", "learning.alpha = [0.5]"),
             ("learning.beta=-1", "learning.beta = -1"),
             ("learning.damping=[1,1]", "learning.damping = "),
+            ("learning.damped=true", "learning.damped = true: it is of the rules `lpom` and `adversarial`"),
+            ("learning.rule=lpomm", "unknown learning.rule `lpomm`; did you mean `lpom`?"),
             ("learning.start=continued", "learning.start = continued"),
             ("learning.power_iterations=3", "learning.power_iterations"),
             ("learning.power_iterations=0", "learning.power_iterations"),
@@ -416,6 +443,12 @@ mod tests {
             ("", &["[analysis]", "first_batches = 0", "lipschitz_samples = 0"][..]),
             ("[learning]\nrule='dp'", &["nudge = \"linearised_live\"", "momentum = 0.0", "weight_decay = 0.0"]),
             ("[learning]\nrule='dp_damped'", &["power_iterations = 0", "damping_asymmetry = false"]),
+            ("[learning]\nrule='lpom'", &["rule = \"lpom\"", "alpha = 1.0", "nudge = \"proximal\"", "power_iterations = 0"]),
+            ("[learning]\nrule='adversarial'\ndamped=false\nnudge='linearised_live'", &["alpha = 0.0", "linearised_live"]),
+            (
+                "[learning]\ninput_perturbation=0.1\ninput_attack='pgd'",
+                &["input_attack = \"pgd\"", "input_norm = \"linf\"", "input_steps = 7"],
+            ),
             ("[optimizer]\nkind='adam'", &["beta1 = 0.9", "beta2 = 0.999", "epsilon = ", "test = 0.2", "split = \"stratified\""]),
             ("[optimizer]\nkind='adamw'", &["beta1 = 0.9", "beta2 = 0.999", "epsilon = ", "weight_decay = 0.0001"]),
             ("[optimizer.schedule]\nkind='cosine'", &["last = 0.0"]),
@@ -423,6 +456,29 @@ mod tests {
         ] {
             let text = written(more);
             expected.iter().for_each(|expected| assert!(text.contains(expected), "{expected}: {text}"));
+        }
+    }
+
+    #[test]
+    fn rules_named_by_their_objective_are_damped_dp_at_its_end() {
+        let inference = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|set| format!("learning.{set}")).collect();
+            RecipeParams::load("mnist", &sets)
+                .unwrap()
+                .check()
+                .map(|recipe| recipe.inference(0))
+                .map_err(|error| error.to_string())
+        };
+        for (name, alpha) in [("lpom", "alpha=1"), ("adversarial", "alpha=0")] {
+            let rule = format!("rule={name}");
+            let named = inference(&[&rule]).unwrap();
+            assert_eq!(named, inference(&["rule=dp_damped", alpha, "nudge=proximal"]).unwrap());
+            let undamped = inference(&[&rule, "damped=false"]).unwrap();
+            assert_eq!(undamped, inference(&["rule=dp", alpha, "nudge=proximal"]).unwrap());
+            let error = inference(&[&rule, "alpha=0.5"]).unwrap_err();
+            assert!(error.starts_with(&format!("learning.alpha = 0.5: the rule `{name}` is dp_damped at alpha = ")), "{error}");
+            assert!(inference(&[&rule, "output_alpha=0.5"]).unwrap_err().starts_with("learning.output_alpha = 0.5"));
+            assert!(inference(&[&rule, "damped=false", "power_iterations=3"]).is_err());
         }
     }
 

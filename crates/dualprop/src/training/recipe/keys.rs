@@ -21,12 +21,17 @@ const ALL: &str = "
     layers = ['']
     from = ''
     [learning]
+    alpha = 0.0
+    damped = false
     alpha_feedback = 0.0
     output_alpha = 0.0
     damping = [0.0]
     power_iterations = 0
     damping_asymmetry = false
     nudge = ''
+    input_attack = ''
+    input_norm = ''
+    input_steps = 0
     [optimizer]
     momentum = 0.0
     momentum_after_warmup = 0.0

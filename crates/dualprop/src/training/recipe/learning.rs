@@ -17,10 +17,10 @@ pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
         OneOrEach::One(value) => PerLayer::Uniform(*value),
         OneOrEach::Each(values) => PerLayer::Each(values.clone()),
     };
-    let kind = named::<RuleKind>("learning.rule", &learning.rule)?;
+    let (kind, alpha) = rule_and_alpha(learning)?;
     let rule = Rule {
         kind,
-        alpha: per_layer(&learning.alpha),
+        alpha: per_layer(&alpha),
         alpha_feedback: learning.alpha_feedback.as_ref().map(per_layer),
         output_alpha: learning.output_alpha,
         gain: per_layer(&learning.gain),
@@ -37,13 +37,14 @@ pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
         return Err(Error::setting("learning.start", start.name(), problem));
     }
     check_multistep(learning, kind)?;
-    let perturbation = learning.input_perturbation;
-    if !(perturbation >= 0.0 && perturbation.is_finite()) {
-        return Err(Error::setting("learning.input_perturbation", perturbation, "expected a finite number, 0 or more"));
-    }
     Ok(Inference {
         rule,
-        nudge: learning.nudge.as_deref().map_or(Ok(Nudge::default_for(kind)), |name| named("learning.nudge", name))?,
+        nudge: match &learning.nudge {
+            Some(name) => named("learning.nudge", name)?,
+            // With it the states settle where the objective has its extreme.
+            None if Extreme::parse(&learning.rule).is_some() => Nudge::Proximal,
+            None => Nudge::default_for(kind),
+        },
         beta: learning.beta,
         loss: named::<Loss>("learning.loss", &learning.loss)?,
         schedule,
@@ -54,6 +55,59 @@ pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
         divide_gain: learning.divide_gain,
         seed: 0,
     })
+}
+
+/// A rule by the name of the lifted objective of which it finds the extreme.
+#[derive(Clone, Copy, PartialEq)]
+enum Extreme {
+    /// The optimistic one, LPOM: DP at α = 1.
+    Lpom,
+    /// The adversarial one: DP at α = 0.
+    Adversarial,
+}
+
+impl Extreme {
+    const NAMES: [(&'static str, Self); 2] = [("lpom", Extreme::Lpom), ("adversarial", Extreme::Adversarial)];
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, extreme)| *extreme)
+    }
+
+    fn alpha(self) -> f64 {
+        if self == Extreme::Lpom { 1.0 } else { 0.0 }
+    }
+}
+
+/// Whether a rule of this name has an α of its own.
+pub(super) fn has_own_alpha(rule: &str) -> bool {
+    Extreme::parse(rule).is_some()
+}
+
+/// The member of the family, and α.
+fn rule_and_alpha(learning: &LearningParams) -> Result<(RuleKind, OneOrEach)> {
+    let Some(extreme) = Extreme::parse(&learning.rule) else {
+        if let Some(damped) = learning.damped {
+            let problem = format!("it is of the rules `lpom` and `adversarial`; of `{}` leave it out", learning.rule);
+            return Err(Error::setting("learning.damped", damped, problem));
+        }
+        let members = RuleKind::ALL.iter().map(|(name, _)| *name);
+        let known: Vec<&str> = members.chain(Extreme::NAMES.map(|(name, _)| name)).collect();
+        let kind = RuleKind::parse(&learning.rule).map_err(|_| Error::unknown("learning.rule", &learning.rule, known))?;
+        return Ok((kind, learning.alpha.clone().unwrap_or(OneOrEach::One(0.5))));
+    };
+    let own = OneOrEach::One(extreme.alpha());
+    for (field, given) in [("alpha", learning.alpha.clone()), ("output_alpha", learning.output_alpha.map(OneOrEach::One))] {
+        if let Some(given) = given.filter(|given| *given != own) {
+            let problem = format!("the rule `{}` is dp_damped at alpha = {}; leave it out", learning.rule, extreme.alpha());
+            let value = match given {
+                OneOrEach::One(alpha) => alpha.to_string(),
+                OneOrEach::Each(alphas) => format!("{alphas:?}"),
+            };
+            return Err(Error::setting(format!("learning.{field}"), value, problem));
+        }
+    }
+    let kind = if learning.damped.unwrap_or(true) { RuleKind::DpDamped } else { RuleKind::Dp };
+    Ok((kind, own))
 }
 
 fn damping(learning: &LearningParams, kind: RuleKind) -> Result<Option<Damping>> {

@@ -4,6 +4,7 @@
 //! [`RecipeParams::check`] turns into a [`Recipe`]; only a checked recipe can train.
 
 mod analysis;
+mod attack;
 mod built_in;
 mod check;
 mod data;

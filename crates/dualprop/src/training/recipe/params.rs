@@ -101,10 +101,11 @@ pub enum OneOrEach {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LearningParams {
-    /// The rule's name.
+    /// The rule's name; `lpom` and `adversarial` are `dp_damped` at α = 1 and at α = 0.
     pub rule: String,
-    /// α (α_m of the rule `general`).
-    pub alpha: OneOrEach,
+    /// α (α_m of the rule `general`); left out: ½, or that of the rule's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<OneOrEach>,
     /// α_f of the rule `general`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha_feedback: Option<OneOrEach>,
@@ -120,6 +121,9 @@ pub struct LearningParams {
     /// L_k of the rule `dp_damped`, one for each hidden layer; left out: from spectral norms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damping: Option<Vec<f64>>,
+    /// Whether the rules `lpom` and `adversarial` are damped; left out: they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damped: Option<bool>,
     /// Power iterations per batch for the spectral norms; 0, or left out: until they converge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power_iterations: Option<usize>,
@@ -141,8 +145,17 @@ pub struct LearningParams {
     pub pool_routing: String,
     /// Weight updates per batch; the second and later ones follow inferences that go on from the states of the one before.
     pub multistep: usize,
-    /// ε: every input is x + ε ∇ₓℓ(x) instead of x, as in input-adversarial training; 0: x itself.
+    /// ε: every input is perturbed against the present weights, as in input-adversarial training; 0: it stays as it is.
     pub input_perturbation: f64,
+    /// How: `gradient` (x + ε ∇ₓℓ(x), as it is; the default), `fgsm` or `pgd`, whose ε is a share of a pixel's range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_attack: Option<String>,
+    /// Of `fgsm` and `pgd`: `linf` or `l2`; left out: `linf`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_norm: Option<String>,
+    /// Steps of `pgd`; left out: 7.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_steps: Option<usize>,
     /// The loss's name.
     pub loss: String,
 }
@@ -151,13 +164,14 @@ impl Default for LearningParams {
     fn default() -> Self {
         LearningParams {
             rule: "dp_transpose".into(),
-            alpha: OneOrEach::One(0.5),
+            alpha: None,
             alpha_feedback: None,
             output_alpha: None,
             beta: 0.1,
             gain: OneOrEach::One(1.0),
             divide_gain: true,
             damping: None,
+            damped: None,
             power_iterations: None,
             damping_asymmetry: None,
             nudge: None,
@@ -168,6 +182,9 @@ impl Default for LearningParams {
             pool_routing: "mean".into(),
             multistep: 1,
             input_perturbation: 0.0,
+            input_attack: None,
+            input_norm: None,
+            input_steps: None,
             loss: "cross_entropy".into(),
         }
     }

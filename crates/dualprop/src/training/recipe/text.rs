@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
+use super::learning;
 use super::places::{Places, line_of};
 use super::{BUILT_IN, Recipe, RecipeParams, keys};
 use crate::base::{Error, Result, file};
@@ -19,7 +20,7 @@ const BELONGS_TO: [(&str, &[&str]); 6] = [
     ("network.layers", &["architecture"]),
     ("optimizer.kind", &["momentum", "momentum_after_warmup", "weight_decay", "beta1", "beta2", "epsilon"]),
     ("optimizer.schedule.kind", &["first", "last", "warmup_epochs", "decay_epochs"]),
-    ("learning.rule", &["alpha_feedback", "damping", "power_iterations", "damping_asymmetry", "nudge"]),
+    ("learning.rule", &["alpha_feedback", "damping", "damped", "power_iterations", "damping_asymmetry", "nudge"]),
 ];
 
 impl Recipe {
@@ -140,6 +141,9 @@ fn set(table: &mut Table, places: &mut Places, assignment: &str) -> Result<()> {
     if let Some((_, keys)) = BELONGS_TO.iter().find(|(kind, _)| changed && *kind == path) {
         keys.iter().for_each(|key| drop(place.remove(*key)));
     }
+    if changed && path == "learning.rule" && value.as_str().is_some_and(learning::has_own_alpha) {
+        ["alpha", "output_alpha"].iter().for_each(|key| drop(place.remove(*key)));
+    }
     place.insert(last.to_string(), value);
     places.forget(path);
     Ok(())
@@ -194,7 +198,7 @@ mod tests {
         let overrides = ["seeds=[4711]", "learning.alpha=0.5", "learning.rule=dp", "optimizer.schedule.kind=constant"];
         let params = RecipeParams::load("digits", &overrides.map(String::from)).unwrap();
         assert_eq!((params.seeds, params.learning.rule.as_str()), (vec![4711], "dp"));
-        assert_eq!(params.learning.alpha, super::super::params::OneOrEach::One(0.5));
+        assert_eq!(params.learning.alpha, Some(super::super::params::OneOrEach::One(0.5)));
         assert_eq!(params.optimizer.schedule.kind, "constant");
     }
 

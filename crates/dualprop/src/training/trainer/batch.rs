@@ -26,7 +26,7 @@ impl Trainer {
         let began = Instant::now();
         let seen = (self.recipe.data().augmentation, self.progress.seed, epoch);
         self.batch.fill_augmented(&self.data.dataset, &self.data.normalizer, indices, seen, &self.pool);
-        self.perturb()?;
+        self.perturb(epoch, indices)?;
         let at_once = self.updates_at_once();
         let broken = self.settle(at_once)?;
         self.progress.sums.busy_seconds += began.elapsed().as_secs_f64();
@@ -43,15 +43,13 @@ impl Trainer {
         self.update(at_once, listen)
     }
 
-    /// x ← x + ε ∂ℓ/∂x, as input-adversarial training has it: per sample, and not normalised (PAPER 1.7).
-    fn perturb(&mut self) -> Result<()> {
-        let epsilon = self.recipe.params().learning.input_perturbation as f32;
-        if let (Some(backprop), Some(input_gradient)) = (&mut self.engines.backprop, &mut self.engines.input_gradient) {
-            backprop.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
-            let gradient = input_gradient.of(backprop, &self.parameters)?;
-            self.batch.x.iter_mut().zip(gradient).for_each(|(x, g)| *x += epsilon * g);
-        }
-        Ok(())
+    /// Perturbs the inputs against the present parameters, where the recipe asks for it.
+    fn perturb(&mut self, epoch: u32, indices: &[usize]) -> Result<()> {
+        let (Some(attack), Some(attacker)) = (self.recipe.input_attack(), &mut self.engines.attacker) else { return Ok(()) };
+        // No data set has 2³² samples.
+        let numbers: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
+        let batch = (&mut self.batch.x[..], &self.batch.targets[..]);
+        attacker.perturb(&self.parameters, batch, attack, (self.progress.seed, epoch, &numbers))
     }
 
     /// Whether the first update can be made while the batch settles: where nobody looks at its gradients, and nothing but the

@@ -131,7 +131,7 @@ impl Trainer {
         let steps_per_epoch = (data.split.train.len() / params.training.batch_size * params.learning.multistep) as u64;
         lipschitz::check(recipe.analysis(), &data)?;
         // First, since it finds out whether all of it fits into memory.
-        let engines = Engines::new(recipe, &topology, seed, pool)?;
+        let engines = Engines::new(recipe, &data, &topology, seed, pool)?;
         let parameters = match start {
             true => {
                 let (parameters, warning) = start_parameters(recipe, &topology, &data, seed)?;

@@ -1,0 +1,139 @@
+//! Every objective of one batch, side by side.
+
+use serde::Serialize;
+
+use crate::base::{Error, Result};
+use crate::compute::Pool;
+use crate::inference::{Engine, Inference, Nudge, Plan, PlanOptions, Predictor, Rule};
+use crate::network::{Parameters, Topology};
+
+use super::super::settling;
+use super::one_level::weighted;
+use super::terms::mean_loss;
+use super::{Lagrangian, LayerTerms, Lifted, LiftedOptions, OneLevel, Settled, lagrangian, lifted, one_level};
+
+/// The objectives of a batch at one α and one β; means over its samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Objectives {
+    /// α
+    pub alpha: f64,
+    /// β
+    pub beta: f64,
+    /// ℓ of the forward pass.
+    pub loss: f64,
+    /// With the output lifted alone.
+    pub one_level: OneLevel,
+    /// LPOM at β, which is DP at α = 1.
+    pub optimistic: Lifted,
+    /// Its adversarial counterpart at β, which is DP at α = 0.
+    pub adversarial: Lifted,
+    /// α · optimistic at αβ + (1−α) · adversarial at (1−α)β.
+    pub average: f64,
+    /// How the searches for the two ended: the worse of both.
+    pub average_settled: Settled,
+    /// DP at α and β.
+    pub nested: Lifted,
+    /// That of DP⊤ at α and β under the live nudge, after 100 passes.
+    pub lagrangian: Lagrangian,
+    /// The largest residual of a layer's dyads there, as [`crate::analysis::Settling`] has it.
+    pub lagrangian_residual: f64,
+}
+
+/// Passes of DP⊤ before its Lagrangian is evaluated: at α ∈ {0, 1} one is enough.
+const PASSES: usize = 100;
+
+/// Evaluates all objectives for the inputs x [n, H, W, C] and targets y [n, outputs] of a batch, at the loss, the β and the α of an
+/// inference.
+///
+/// # Errors
+/// [`Error::Setting`] for an inference with several α; as [`lifted`].
+pub fn objectives(
+    topology: &Topology,
+    parameters: &Parameters<f64>,
+    (x, y): (&[f64], &[f64]),
+    inference: &Inference,
+    options: LiftedOptions,
+    pool: &Pool,
+) -> Result<Objectives> {
+    let Inference { loss, beta, .. } = *inference;
+    let Some(alpha) = inference.rule.uniform_alpha() else {
+        let problem = "the objectives have one alpha for all layers; choose a number";
+        return Err(Error::setting("learning.alpha", format!("{:?}", inference.rule.alpha), problem));
+    };
+    let at = |alpha: f64, beta: f64| lifted(topology, parameters, (x, y), loss, (alpha, beta), options, pool);
+    let nested = at(alpha, beta)?;
+    // A term of weight 0 is not looked for: its strength would be 0 as well.
+    let part = |end: f64, weight: f64| (weight > 0.0).then(|| at(end, weight * beta)).transpose();
+    let parts = [part(1.0, alpha)?, part(0.0, 1.0 - alpha)?];
+    let value = |part: &Option<Lifted>| part.as_ref().map_or(0.0, |part| part.value);
+    let samples = y.len() / topology.outputs();
+    let z = Predictor::new(topology, samples, pool).predict(parameters, x)?.to_vec();
+    let transposed =
+        Inference { nudge: Nudge::LinearisedLive, passes: PASSES, ..Inference::new(Rule::dp_transpose(alpha), beta, loss) };
+    let mut engine = Engine::new(Plan::compile(topology, &transposed, PlanOptions::default())?, samples, pool)?;
+    engine.infer(parameters, x, y)?;
+    let residuals = settling(&engine, parameters, y, pool)?.into_iter().map(|layer| layer.residual);
+    Ok(Objectives {
+        alpha,
+        beta,
+        loss: mean_loss(loss, &z, y, topology),
+        one_level: one_level(loss, alpha, beta, topology.outputs(), &z, y)?,
+        optimistic: at(1.0, beta)?,
+        adversarial: at(0.0, beta)?,
+        average: weighted(alpha, || value(&parts[0])) + weighted(1.0 - alpha, || value(&parts[1])),
+        average_settled: parts.iter().flatten().map(|part| part.settled).max().unwrap_or(Settled::Settled),
+        nested,
+        lagrangian: lagrangian(&engine, parameters, y, pool)?,
+        lagrangian_residual: residuals.fold(0.0, |most, next| if next <= most { most } else { next }),
+    })
+}
+
+/// A number of [`Objectives`] as a row of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ObjectiveRow {
+    /// α
+    pub alpha: f64,
+    /// β
+    pub beta: f64,
+    /// Which objective: `loss`, `rovr`, `one_level_adversarial`, `arovr`, `sprovr`, `optimistic`, `adversarial`, `average`,
+    /// `nested`, `lagrangian`.
+    pub objective: &'static str,
+    /// `value`, or the term of a layer: `plus`, `minus` (D_k/β), `constraint`.
+    pub term: &'static str,
+    /// The layer k = 1..L of a term; none for the value.
+    pub layer: Option<usize>,
+    /// The number; of an unbounded objective infinite (`null` in JSON).
+    pub value: f64,
+    /// How the search for it ended; none where none was needed.
+    pub settled: Option<Settled>,
+}
+
+impl Objectives {
+    /// Every number as a row.
+    pub fn rows(&self) -> Vec<ObjectiveRow> {
+        let &Objectives { alpha, beta, .. } = self;
+        let row = |objective, term, layer, value, settled| ObjectiveRow { alpha, beta, objective, term, layer, value, settled };
+        let level = &self.one_level;
+        let mut rows: Vec<ObjectiveRow> = [
+            ("loss", self.loss),
+            ("rovr", level.rovr),
+            ("one_level_adversarial", level.adversarial),
+            ("arovr", level.arovr),
+            ("sprovr", level.sprovr),
+        ]
+        .map(|(name, value)| row(name, "value", None, value, None))
+        .into();
+        for (name, found) in [("optimistic", &self.optimistic), ("adversarial", &self.adversarial), ("nested", &self.nested)] {
+            rows.push(row(name, "value", None, found.value, Some(found.settled)));
+            for (k, LayerTerms { plus, minus }) in (1..).zip(&found.layers) {
+                rows.push(row(name, "plus", Some(k), *plus, Some(found.settled)));
+                rows.push(row(name, "minus", Some(k), *minus, Some(found.settled)));
+            }
+        }
+        rows.push(row("average", "value", None, self.average, Some(self.average_settled)));
+        rows.push(row("lagrangian", "value", None, self.lagrangian.value, None));
+        let constraints = (1..).zip(&self.lagrangian.constraints);
+        rows.extend(constraints.map(|(k, value)| row("lagrangian", "constraint", Some(k), *value, None)));
+        rows
+    }
+}
