@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::alignment::AlignmentArguments;
 use crate::bench::BenchArguments;
 use crate::data::DataArguments;
 use crate::gradcheck::GradcheckArguments;
+use crate::lipschitz::LipschitzArguments;
 use crate::model::{EvalArguments, PredictArguments};
 use crate::objective::ObjectiveArguments;
 use crate::robustness::RobustnessArguments;
@@ -60,6 +62,10 @@ pub(crate) enum Command {
     Summary(SummaryArguments),
     /// Check local gradients against backpropagation, and that against finite differences
     Gradcheck(GradcheckArguments),
+    /// Measure the alignment of local gradients with backpropagation, batch by batch
+    Alignment(AlignmentArguments),
+    /// Measure spectral norms of the layers and local Lipschitz constants of the network
+    Lipschitz(LipschitzArguments),
     /// Evaluate the lifted objectives whose stationary points dual propagation finds
     Objective(ObjectiveArguments),
     /// Attack the inputs of trained models, and count what is still right

@@ -5,10 +5,12 @@
 // They panic where nothing can be written; `output` does not.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
+mod alignment;
 mod arguments;
 mod bench;
 mod data;
 mod gradcheck;
+mod lipschitz;
 mod memory;
 mod model;
 mod objective;
@@ -60,6 +62,8 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Recipes) => done(recipes::run()),
         Some(Command::Summary(arguments)) => done(summary::run(&arguments)),
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),
+        Some(Command::Alignment(arguments)) => done(alignment::run(&arguments)),
+        Some(Command::Lipschitz(arguments)) => done(lipschitz::run(&arguments)),
         Some(Command::Objective(arguments)) => done(objective::run(&arguments)),
         Some(Command::Robustness(arguments)) => done(robustness::run(&arguments)),
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),

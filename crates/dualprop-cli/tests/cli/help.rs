@@ -13,6 +13,8 @@ fn the_program_names_itself_and_helps() {
         &["train", "--help"],
         &["eval", "--help"],
         &["gradcheck", "--help"],
+        &["alignment", "--help"],
+        &["lipschitz", "--help"],
         &["predict", "--help"],
         &["summary", "--help"],
         &["data", "list", "--help"],

@@ -54,7 +54,7 @@ fn the_commands_of_the_readme_work() {
 #[test]
 fn the_commands_of_the_guide_work() {
     run_all("docs/recipes.md", 10);
-    run_all("docs/run-directory.md", 8);
+    run_all("docs/run-directory.md", 10);
     run_all("docs/data.md", 2);
     run_all("docs/objectives.md", 3);
     run_all("docs/reliability.md", 2);

@@ -17,5 +17,5 @@ pub use finite_differences::{FiniteDifferences, finite_differences};
 pub use lipschitz::{LipschitzMeter, LipschitzSummary, LocalLipschitz};
 pub use objectives::{Lagrangian, LayerTerms, Lifted, LiftedOptions, ObjectiveRow, Objectives, OneLevel, Settled};
 pub use objectives::{lagrangian, lifted, objectives, one_level};
-pub use operator_norms::{OperatorNorms, operator_norms};
+pub use operator_norms::{OperatorNorms, operator_norms, operator_norms_by};
 pub use settling::{DyadStatistics, Settling, dyad_statistics, settling};

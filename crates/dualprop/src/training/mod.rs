@@ -1,5 +1,6 @@
 //! Training: a recipe says what, a trainer does it, a run directory keeps it, and a listener hears of it.
 
+mod alignment;
 pub mod benchmark;
 pub mod case;
 mod checkpoint;
@@ -8,6 +9,7 @@ mod evaluation;
 #[cfg(test)]
 mod faults;
 mod gradients;
+mod lipschitz;
 mod metrics;
 mod prediction;
 mod preparation;
@@ -21,9 +23,11 @@ mod specimen;
 mod trainer;
 mod verification;
 
+pub use alignment::{AlignmentRow, alignment_rows, measure_alignment};
 pub use dry_run::{DryRun, dry_run};
 pub use evaluation::{Evaluation, evaluate};
 pub use gradients::{LayerCheck, check_gradients};
+pub use lipschitz::{LipschitzRow, Stretching, measure_stretching};
 pub use metrics::{EpochMetrics, StepMetrics, Summary};
 pub use prediction::{Part, Prediction, evaluate_run, predict};
 pub use recipe::{AnalysisParams, BUILT_IN, BuiltIn, Recipe, RecipeParams};

@@ -33,6 +33,7 @@ pub struct Recipe {
     attacks: Vec<Attack>,
     optimizer: OptimizerKind,
     shuffle: Shuffle,
+    analysis: AnalysisParams,
     warnings: Vec<String>,
     places: Places,
 }
@@ -111,6 +112,7 @@ impl RecipeParams {
         let optimizer = self.optimizer_kind()?;
         self.rate(1)?;
         self.write_down(&inference, input_attack, optimizer, &data);
+        let analysis = self.analysis.get_or_insert_default().clone();
         let places = Places::default();
         let recipe = Recipe {
             params: self,
@@ -124,6 +126,7 @@ impl RecipeParams {
             attacks,
             optimizer,
             shuffle,
+            analysis,
             warnings,
             places,
         };
@@ -169,7 +172,6 @@ impl RecipeParams {
         if let OptimizerKind::AdamW { weight_decay, .. } = optimizer {
             self.optimizer.weight_decay = Some(weight_decay);
         }
-        self.analysis.get_or_insert_with(AnalysisParams::default);
         let schedule = &mut self.optimizer.schedule;
         if schedule.kind != "constant" {
             schedule.last.get_or_insert(0.0);
@@ -294,8 +296,8 @@ impl Recipe {
     }
 
     /// What `[analysis]` asks for.
-    pub(in crate::training) fn analysis(&self) -> AnalysisParams {
-        self.params.analysis.clone().unwrap_or_default()
+    pub(in crate::training) fn analysis(&self) -> &AnalysisParams {
+        &self.analysis
     }
 
     /// What `[data]` asks for.
