@@ -6,6 +6,7 @@ mod finite_differences;
 mod objective;
 mod operator_norms;
 mod settling;
+pub mod stability;
 
 pub use alignment::{Alignment, align, degrees};
 pub use finite_differences::{FiniteDifferences, finite_differences};

@@ -7,8 +7,10 @@
 //! at the size of its images, without a pool.
 
 mod convolution;
+mod feedback;
 mod product;
 
+pub use feedback::feedback_eigenvalue;
 pub use product::product_norm;
 
 use crate::base::Real;
