@@ -8,6 +8,7 @@ use crate::bench::BenchArguments;
 use crate::data::DataArguments;
 use crate::gradcheck::GradcheckArguments;
 use crate::model::{EvalArguments, PredictArguments};
+use crate::stability::StabilityArguments;
 use crate::summary::SummaryArguments;
 use crate::trace::TraceArguments;
 use crate::verify::VerifyArguments;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Summary(SummaryArguments),
     /// Check local gradients against backpropagation, and that against finite differences
     Gradcheck(GradcheckArguments),
+    /// Map where inference settles, over rules, nudges and schedules, with the closed form of linear networks
+    Stability(StabilityArguments),
     /// List, fetch, verify and import data sets
     Data(DataArguments),
     /// Time training steps, alone or against PyTorch

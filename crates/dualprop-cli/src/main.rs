@@ -16,6 +16,7 @@ mod panics;
 mod plan;
 mod progress;
 mod recipes;
+mod stability;
 mod summary;
 mod trace;
 mod train;
@@ -58,6 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Recipes) => done(recipes::run()),
         Some(Command::Summary(arguments)) => done(summary::run(&arguments)),
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),
+        Some(Command::Stability(arguments)) => done(stability::run(&arguments)),
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
         Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
         Some(Command::Data(arguments)) => done(data::run(&arguments)),

@@ -14,6 +14,7 @@ fn the_program_names_itself_and_helps() {
         &["eval", "--help"],
         &["gradcheck", "--help"],
         &["predict", "--help"],
+        &["stability", "--help"],
         &["summary", "--help"],
         &["data", "list", "--help"],
         &["data", "fetch", "--help"],

@@ -144,7 +144,8 @@ impl NetworkGrid {
         some("--activation", &self.activations)?;
         each("--gain", &self.gains, |gain| *gain > 0.0 && *gain <= 1e3, "a number above 0, up to 1000")?;
         each("--depth", &self.depths, |depth| (1..=100).contains(depth), "a number of layers from 1 to 100")?;
-        for (field, value, most) in [("--width", self.width, 4096), ("--nets", self.nets, 10_000), ("--samples", self.samples, 10_000)]
+        for (field, value, most) in
+            [("--width", self.width, 4096), ("--nets", self.nets, 10_000), ("--samples", self.samples, 10_000)]
         {
             if !(1..=most).contains(&value) {
                 return Err(Error::setting(field, value, format!("expected 1 to {most}")));
@@ -154,7 +155,8 @@ impl NetworkGrid {
         let deepest = self.depths.iter().copied().max().unwrap_or(1);
         let numbers = self.nets.saturating_mul(deepest * self.width * self.width + self.samples * self.width);
         if numbers > 1 << 28 {
-            let problem = "with this width, depth and number of samples they take more than 2 GiB; ask for fewer, or smaller ones";
+            let problem =
+                "with this width, depth and number of samples they take more than 2 GiB; ask for fewer, or smaller ones";
             return Err(Error::setting("--nets", self.nets, problem));
         }
         match passes > 10_000 {

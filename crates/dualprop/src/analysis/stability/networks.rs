@@ -102,15 +102,8 @@ mod tests {
 
     #[test]
     fn draws_have_the_size_that_the_gain_says_and_depend_on_seed_and_net_alone() {
-        let spec = RandomNetworks {
-            activation: Activation::Identity,
-            gain: 2.0,
-            depth: 3,
-            width: 100,
-            count: 3,
-            samples: 5,
-            seed: 7,
-        };
+        let spec =
+            RandomNetworks { activation: Activation::Identity, gain: 2.0, depth: 3, width: 100, count: 3, samples: 5, seed: 7 };
         let one = Pool::new(1).unwrap();
         let networks = spec.draw(&one).unwrap();
         let kernel = |trial: &Trial, k: usize| trial.parameters.get(networks.topology.kernel(k)).data().to_vec();

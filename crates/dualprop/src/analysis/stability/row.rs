@@ -6,7 +6,7 @@ use crate::base::Named;
 use crate::inference::Inference;
 
 use super::closed_form::{loop_gain, nudge_strength, predict};
-use super::{Ending, Networks, Prediction, SampleSettling};
+use super::{Ending, Networks, Prediction, SampleSettling, Trial};
 
 /// One setting, and how the inference ended on all networks and samples; every number of it is a column of its own. None
 /// (empty, `null`) is what does not apply: theory where it has nothing to say, and all results of a proximal nudge that has no
@@ -84,8 +84,8 @@ impl StabilityRow {
         passes.sort_unstable();
         let lambdas: Option<Vec<f64>> = networks.trials.iter().map(|trial| trial.lambda_max).collect();
         let extreme = |pick: fn(f64, f64) -> f64| lambdas.as_ref()?.iter().copied().reduce(pick).filter(|l| l.is_finite());
-        let predictions: Option<Vec<Prediction>> =
-            networks.trials.iter().map(|trial| predict(inference, trial.lambda_max)).collect();
+        let predict = |trial: &Trial| predict(inference, trial.lambda_max);
+        let predictions: Option<Vec<Prediction>> = verdicts.and_then(|_| networks.trials.iter().map(predict).collect());
         let lambda_most = extreme(f64::max);
         StabilityRow {
             network: networks.name.clone(),

@@ -37,14 +37,8 @@ fn beta_of(rule: &Rule, nudge: Nudge, lambda: f64, gain: f64) -> f64 {
 /// The closed form is sharp under the schedules that go down and up layer by layer.
 #[test]
 fn linear_networks_settle_below_the_threshold_and_diverge_above_it() {
-    let rules = [
-        Rule::dp(0.0),
-        Rule::dp(1.0),
-        Rule::dp(0.3),
-        Rule::general(0.9, 0.2),
-        Rule::general(0.1, 0.6),
-        Rule::general(1.0, 0.9),
-    ];
+    let rules =
+        [Rule::dp(0.0), Rule::dp(1.0), Rule::dp(0.3), Rule::general(0.9, 0.2), Rule::general(0.1, 0.6), Rule::general(1.0, 0.9)];
     for depth in 2..=5 {
         let networks = networks(Activation::Identity, 1.2, depth, 1, 3);
         let lambda = networks.trials[0].lambda_max;
@@ -60,9 +54,7 @@ fn linear_networks_settle_below_the_threshold_and_diverge_above_it() {
                     let growing = (1.0 + leak(&inference).unwrap().signum() / 1.1).abs();
                     let as_said = |sample: &SampleSettling| match said {
                         Prediction::Settles => sample.ending == Ending::Settled,
-                        Prediction::Diverges => {
-                            sample.ending == Ending::Moving && (sample.residual / growing - 1.0).abs() < 0.02
-                        }
+                        Prediction::Diverges => sample.ending == Ending::Moving && (sample.residual / growing - 1.0).abs() < 0.02,
                     };
                     assert!(found.iter().all(as_said), "{text}");
                 }
