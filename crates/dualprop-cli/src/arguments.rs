@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Check local gradients against backpropagation, and that against finite differences
     Gradcheck(GradcheckArguments),
     /// Map where inference settles, over rules, nudges and schedules, with the closed form of linear networks
-    Stability(StabilityArguments),
+    Stability(Box<StabilityArguments>),
     /// List, fetch, verify and import data sets
     Data(DataArguments),
     /// Time training steps, alone or against PyTorch

@@ -41,13 +41,13 @@ pub(crate) struct StabilityArguments {
     #[arg(value_name = "MODEL|RUN|RECIPE")]
     pub(crate) subject: Option<String>,
     /// The recipe that a model was trained by; without it, the recipe.toml beside the model
-    #[arg(long, value_name = "RECIPE", requires = "subject")]
+    #[arg(long, value_name = "RECIPE")]
     pub(crate) recipe: Option<String>,
     /// Override a value of the recipe; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", requires = "subject")]
+    #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Look for data sets in this folder, instead of $DUALPROP_DATA and the cache folder
-    #[arg(long, value_name = "FOLDER", requires = "subject")]
+    #[arg(long, value_name = "FOLDER")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Rules: dp, dp_transpose, dp_damped, general, backprop
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "dp,dp_transpose", conflicts_with = "plane")]
@@ -116,6 +116,7 @@ pub(crate) fn run(arguments: &StabilityArguments) -> Result<()> {
     if let Some(path) = arguments.figure.as_ref().filter(|path| path.extension().is_none_or(|extension| extension != "svg")) {
         return Err(Error::setting("--figure", path.display(), "expected a name that ends in .svg").into());
     }
+    check_options_of_a_subject(arguments)?;
     let pool = Pool::new(arguments.threads)?;
     let rows = match &arguments.subject {
         None => random(arguments, &pool)?,
@@ -128,6 +129,19 @@ pub(crate) fn run(arguments: &StabilityArguments) -> Result<()> {
         file::write_atomic(path, stability_map(&rows, arguments.plane)?.as_bytes())?;
     }
     output::print(&table::describe(&rows, arguments.plane)?)
+}
+
+/// clap's `requires` gives way where the subject is in conflict with another option that is there.
+fn check_options_of_a_subject(arguments: &StabilityArguments) -> Result<()> {
+    let StabilityArguments { subject, recipe, set, data_dir, .. } = arguments;
+    let given = [("--recipe", recipe.is_some()), ("--set", !set.is_empty()), ("--data-dir", data_dir.is_some())];
+    match given.into_iter().find(|(_, given)| *given && subject.is_none()) {
+        Some((option, _)) => {
+            let problem = "random networks have no recipe and no data; name a model, a run or a recipe to look at";
+            Err(Error::setting(option, "given", problem).into())
+        }
+        None => Ok(()),
+    }
 }
 
 fn random(arguments: &StabilityArguments, pool: &Pool) -> Result<Vec<StabilityRow>> {

@@ -5,6 +5,9 @@ use std::fmt::Write;
 use anyhow::Result;
 use dualprop::analysis::stability::StabilityRow;
 
+/// A column of numbers.
+type Number = fn(&StabilityRow) -> f64;
+
 /// One table for each map: the share of samples that settled, and of how many networks all did.
 pub(super) fn describe(rows: &[StabilityRow], plane: bool) -> Result<String> {
     let mut maps: Vec<(String, Vec<&StabilityRow>)> = vec![];
@@ -19,7 +22,7 @@ pub(super) fn describe(rows: &[StabilityRow], plane: bool) -> Result<String> {
     for (title, members) in &maps {
         writeln!(text, "{title}")?;
         let (corner, width) = if plane { ("alpha_m \\ alpha_f", 5) } else { ("beta \\ alpha", 13) };
-        let (across, up): (fn(&StabilityRow) -> f64, fn(&StabilityRow) -> f64) = match plane {
+        let (across, up): (Number, Number) = match plane {
             true => (|row| row.alpha_feedback, |row| row.alpha),
             false => (|row| row.alpha, |row| row.beta),
         };
@@ -88,7 +91,7 @@ fn theory(rows: &[&StabilityRow]) -> String {
 }
 
 /// The values of a column, each once, in their order.
-fn distinct(rows: &[&StabilityRow], value: fn(&StabilityRow) -> f64) -> Vec<f64> {
+fn distinct(rows: &[&StabilityRow], value: Number) -> Vec<f64> {
     let mut values = vec![];
     for row in rows {
         if !values.contains(&value(row)) {

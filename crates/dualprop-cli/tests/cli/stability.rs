@@ -95,7 +95,8 @@ fn what_cannot_be_is_refused_by_name() {
         (&["--figure", "a.png"], "--figure = a.png: expected a name that ends in .svg"),
         (&["digits", "--depth", "3"], "cannot be used with"),
         (&["--plane", "--rule", "dp"], "cannot be used with"),
-        (&["--set", "learning.beta=1"], "required"),
+        (&["--set", "learning.beta=1"], "--set = given: random networks have no recipe"),
+        (&["--data-dir", "."], "--data-dir = given: random networks"),
         (&["digits", "--samples", "0"], "samples = 0"),
     ] {
         let output = dualprop(folder.path(), &[&["stability", "--nets", "1"][..], options].concat());
