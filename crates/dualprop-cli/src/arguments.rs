@@ -12,6 +12,7 @@ use crate::lipschitz::LipschitzArguments;
 use crate::model::{EvalArguments, PredictArguments};
 use crate::objective::ObjectiveArguments;
 use crate::robustness::RobustnessArguments;
+use crate::stability::StabilityArguments;
 use crate::summary::SummaryArguments;
 use crate::trace::TraceArguments;
 use crate::verify::VerifyArguments;
@@ -70,6 +71,8 @@ pub(crate) enum Command {
     Objective(ObjectiveArguments),
     /// Attack the inputs of trained models, and count what is still right
     Robustness(RobustnessArguments),
+    /// Map where inference settles, over rules, nudges and schedules, with the closed form of linear networks
+    Stability(Box<StabilityArguments>),
     /// List, fetch, verify and import data sets
     Data(DataArguments),
     /// Time training steps, alone or against PyTorch

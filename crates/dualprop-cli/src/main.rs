@@ -20,6 +20,7 @@ mod plan;
 mod progress;
 mod recipes;
 mod robustness;
+mod stability;
 mod summary;
 mod trace;
 mod train;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Lipschitz(arguments)) => done(lipschitz::run(&arguments)),
         Some(Command::Objective(arguments)) => done(objective::run(&arguments)),
         Some(Command::Robustness(arguments)) => done(robustness::run(&arguments)),
+        Some(Command::Stability(arguments)) => done(stability::run(&arguments)),
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
         Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
         Some(Command::Data(arguments)) => done(data::run(&arguments)),

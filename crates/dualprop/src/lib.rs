@@ -13,9 +13,10 @@
 //! | [`network`] | layers, named parameters, initialisation, spectral norms, model files |
 //! | [`inference`] | the paper: rule, nudge, schedule, the plan compiler and the engine |
 //! | [`learning`] | optimisers and learning-rate schedules |
-//! | [`analysis`] | how close the local gradients are to backpropagation, how settled the states, how large the operators |
+//! | [`analysis`] | how close the local gradients are to backpropagation, whether the states settle, how large the operators |
 //! | [`data`] | known data sets, IDX files, splits, normalisation, augmentation, batches |
 //! | [`training`] | recipe, trainer, run directory, and the golden cases that `dualprop trace` replays |
+//! | `report` | figures, with the feature of that name |
 //! | [`mod@reference`] | the naive f64 path that everything above is tested against; it imports `base` only |
 //!
 //! The two types to know are [`inference::Engine`], which settles one batch of dyads and yields its local gradients, and
@@ -29,6 +30,8 @@ pub mod inference;
 pub mod learning;
 pub mod network;
 pub mod reference;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod training;
 
 pub use base::{Error, Result};

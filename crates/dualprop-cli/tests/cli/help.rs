@@ -16,6 +16,7 @@ fn the_program_names_itself_and_helps() {
         &["alignment", "--help"],
         &["lipschitz", "--help"],
         &["predict", "--help"],
+        &["stability", "--help"],
         &["summary", "--help"],
         &["data", "list", "--help"],
         &["data", "fetch", "--help"],

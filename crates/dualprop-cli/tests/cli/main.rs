@@ -16,6 +16,7 @@ mod models;
 mod no_network;
 mod plan;
 mod readme;
+mod stability;
 mod trace;
 mod train;
 mod verify;

@@ -9,6 +9,7 @@ mod lipschitz;
 mod objectives;
 mod operator_norms;
 mod settling;
+pub mod stability;
 
 pub use alignment::{Alignment, align, degrees};
 pub use attack::{Attack, AttackKind, Attacker, InputRange, Norm};

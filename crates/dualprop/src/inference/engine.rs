@@ -88,15 +88,31 @@ impl<T: Real> Engine<T> {
         y: &[T],
         mut after: impl FnMut(&Self, usize) -> Result<()>,
     ) -> Result<()> {
+        self.infer_until(parameters, x, y, |engine, pass| after(engine, pass).map(|()| false))?;
+        self.device.execute(self.plan.pass(self.plan.passes() + 1), parameters.tensors())
+    }
+
+    /// As [`Engine::infer_by_pass`], but ends after the pass for which `after` returns true, and computes no gradients.
+    ///
+    /// # Errors
+    /// As [`Engine::infer_by_pass`].
+    pub fn infer_until(
+        &mut self,
+        parameters: &Parameters<T>,
+        x: &[T],
+        y: &[T],
+        mut after: impl FnMut(&Self, usize) -> Result<bool>,
+    ) -> Result<()> {
         if !self.plan.every_pass() {
             let problem = "the plan leaves out what only its last pass needs; compile it with every_pass";
             return Err(Error::setting("every_pass", false, problem));
         }
         self.bind(x, y)?;
-        for pass in 0..=self.plan.passes() + 1 {
+        self.device.execute(self.plan.pass(0), parameters.tensors())?;
+        for pass in 1..=self.plan.passes() {
             self.device.execute(self.plan.pass(pass), parameters.tensors())?;
-            if (1..=self.plan.passes()).contains(&pass) {
-                after(self, pass)?;
+            if after(self, pass)? {
+                break;
             }
         }
         Ok(())

@@ -8,9 +8,11 @@
 
 mod ascent;
 mod convolution;
+mod feedback;
 mod product;
 
 pub(crate) use ascent::{RayleighAscent, unit};
+pub use feedback::feedback_eigenvalue;
 pub use product::product_norm;
 
 use crate::base::Real;
