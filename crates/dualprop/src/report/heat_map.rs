@@ -75,7 +75,9 @@ const FAINT: RGBColor = RGBColor(90, 90, 90);
 impl Figure {
     /// The figure as SVG.
     pub(super) fn svg(&self) -> Result<String, Box<dyn std::error::Error>> {
-        let columns = self.panels.len().clamp(1, MOST_COLUMNS) as i32;
+        // As many columns as fill the rows best; four panels are two rows of two, not three and one.
+        let fewest_rows = self.panels.len().div_ceil(MOST_COLUMNS).max(1);
+        let columns = self.panels.len().div_ceil(fewest_rows).max(1) as i32;
         let rows = (self.panels.len() as i32 + columns - 1) / columns;
         // No line of text is wider than about this for each of its characters.
         let longest = [Some(&self.subtitle), self.note.as_ref()].into_iter().flatten().map(|line| line.chars().count()).max();
