@@ -31,26 +31,48 @@ impl Subject {
     /// The recipe, and the model if one was named.
     pub(crate) fn load(&self) -> Result<(Recipe, Option<Model>)> {
         let subject = Path::new(&self.subject);
-        let model = subject.join("model.safetensors");
-        let path = if subject.is_dir() { model.as_path() } else { subject };
+        let path = if subject.is_dir() { first_model(subject) } else { subject.into() };
         if path.extension().is_none_or(|extension| extension != "safetensors") {
             if let Some(recipe) = &self.recipe {
                 return Err(Error::setting("--recipe", recipe, "it belongs to a model; name one recipe only").into());
             }
             return Ok((Recipe::load(&self.subject, &self.set)?, None));
         }
-        let model = Model::load(path)?;
-        let beside = path.with_file_name("recipe.toml");
-        let recipe = match &self.recipe {
-            Some(recipe) => Recipe::load(recipe, &self.set)?,
-            None if beside.is_file() => Recipe::load_file(&beside, &self.set)?,
-            None => {
+        let model = Model::load(&path)?;
+        let recipe = match (&self.recipe, recipe_of(&path)) {
+            (Some(recipe), _) => Recipe::load(recipe, &self.set)?,
+            (None, Some((beside, seed))) => Recipe::load_file(&beside, &[seed, self.set.clone()].concat())?,
+            (None, None) => {
                 let problem = "no recipe.toml stands beside it; name the recipe that it was trained by with --recipe";
                 return Err(Error::malformed(path, problem).into());
             }
         };
         Ok((recipe, Some(model)))
     }
+}
+
+/// The model of a run, of several seeds that of the first.
+fn first_model(run: &Path) -> PathBuf {
+    let model = run.join("model.safetensors");
+    match Recipe::load_file(&run.join("recipe.toml"), &[]) {
+        Ok(recipe) if !model.is_file() && recipe.params().seeds.len() > 1 => {
+            run.join(format!("seed-{}", recipe.params().seeds[0])).join("model.safetensors")
+        }
+        _ => model,
+    }
+}
+
+/// The recipe that a model of a run was trained by, with what makes the model's seed its only one: in a run of several seeds the
+/// recipe stands above their folders.
+fn recipe_of(model: &Path) -> Option<(PathBuf, Vec<String>)> {
+    let beside = model.with_file_name("recipe.toml");
+    if beside.is_file() {
+        return Some((beside, vec![]));
+    }
+    let folder = model.parent()?;
+    let seed: u64 = folder.file_name()?.to_str()?.strip_prefix("seed-")?.parse().ok()?;
+    let above = folder.with_file_name("recipe.toml");
+    above.is_file().then(|| (above, vec![format!("seeds=[{seed}]")]))
 }
 
 /// The models of a run, one for each seed, or the one of a model file; each with its path and the recipe that it was trained by, whose
@@ -63,15 +85,9 @@ pub(crate) fn models_of(subject: &Path) -> Result<Vec<(PathBuf, Recipe, Model)>>
     };
     let beside = subject.join("recipe.toml");
     if !subject.is_dir() {
-        // In a run of several seeds the recipe stands above the folders of the seeds.
-        let folder = subject.parent().unwrap_or(Path::new("."));
-        let seed = folder.file_name().and_then(|name| name.to_str()?.strip_prefix("seed-")?.parse::<u64>().ok());
-        let (own, above) = (folder.join("recipe.toml"), folder.join("../recipe.toml"));
-        return match seed {
-            _ if own.is_file() => Ok(vec![load(subject.into(), &own, &[])?]),
-            Some(seed) if above.is_file() => Ok(vec![load(subject.into(), &above, &[format!("seeds=[{seed}]")])?]),
-            _ => Err(Error::malformed(subject, "no recipe.toml stands beside it, from which its data is known").into()),
-        };
+        let problem = "no recipe.toml stands beside it, from which its data is known";
+        let (recipe, seed) = recipe_of(subject).ok_or_else(|| Error::malformed(subject, problem))?;
+        return Ok(vec![load(subject.into(), &recipe, &seed)?]);
     }
     if !beside.is_file() {
         return Err(Error::malformed(subject, "it is neither a model file nor a run directory with a recipe.toml").into());

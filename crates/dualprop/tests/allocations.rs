@@ -6,8 +6,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dualprop::base::Named;
-use dualprop::compute::Pool;
-use dualprop::inference::{Engine, Inference, Nudge, Plan, PlanOptions};
+use dualprop::compute::spectral::Power;
+use dualprop::compute::{Loss, Pool};
+use dualprop::inference::{Damping, Engine, Inference, Nudge, Plan, PlanOptions, Rule};
 use dualprop::learning::{Optimizer, OptimizerKind};
 use dualprop::network::{BiasInitializer, Initializer, initialize};
 use dualprop::training::benchmark::{Algorithm, Case, TrainingStep};
@@ -65,11 +66,27 @@ fn a_warm_step_allocates_nothing() {
                 assert_eq!(calls, 0, "{case:?}, {name}, {threads} threads");
             }
         }
+        for power in [Power::Iterations(3), Power::Converged] {
+            assert_eq!(damped_step(power, &pool), 0, "damped, {power:?}, {threads} threads");
+        }
         for exact in [false, true] {
             let calls = proximal_step(&pool.clone().with_exact_convolutions(exact));
             assert_eq!(calls, 0, "proximal nudge, {threads} threads, exact {exact}");
         }
     }
+}
+
+/// Damped DP, whose coefficients are found anew for every batch, by power iterations and converged.
+fn damped_step(power: Power, pool: &Pool) -> usize {
+    let topology = Case::Mlp512.topology().unwrap();
+    let rule = Rule::dp_damped(0.0, Damping::Spectral { power, asymmetry: true });
+    let inference = Inference { passes: 3, ..Inference::new(rule, 0.1, Loss::CrossEntropy) };
+    let plan = Plan::compile(&topology, &inference, PlanOptions::default()).unwrap();
+    let mut engine = Engine::<f32>::new(plan, 4, pool).unwrap();
+    let parameters = initialize(&topology, Initializer::HeNormal, BiasInitializer::Zero, 0);
+    let x = vec![0.5; 4 * topology.input().neurons()];
+    let y: Vec<f32> = (0..4 * 10).map(|i| f32::from(u8::from(i % 10 == 3))).collect();
+    counted(|| engine.infer(&parameters, &x, &y).unwrap())
 }
 
 /// The proximal nudge, Adam, a batch of more rows of differences than are added one after the other, and the rest of a small

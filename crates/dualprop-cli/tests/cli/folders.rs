@@ -42,6 +42,7 @@ fn everything(folder: &Path) -> Vec<(String, Vec<u8>)> {
 /// is given as a folder of runs is wrong input.
 fn nothing_is_written_below(folder: &Path, place: &str) {
     let (out, case) = (format!("{place}/out"), case());
+    let [rows, figure] = ["csv", "svg"].map(|extension| format!("{out}.{extension}"));
     let model = "runs/a/model.safetensors";
     let import = [&IMPORT[..], &["--out", &out]].concat();
     let before = everything(folder);
@@ -51,6 +52,12 @@ fn nothing_is_written_below(folder: &Path, place: &str) {
         &["train", "--quiet", "--runs-dir", place, "--set", "seeds=[1,2]"],
         &["trace", &case, "--out", &out],
         &["predict", model, "digits", "--out", &out],
+        &["alignment", model, "--batches", "1", "--out", &rows],
+        &["lipschitz", model, "--samples", "2", "--out", &rows],
+        &["objective", model, "--samples", "2", "--out", &rows],
+        &["robustness", model, "--samples", "2", "--steps", "1", "--out", &rows],
+        &["stability", model, "--samples", "1", "--alpha", "0", "--beta", "0.1", "--out", &rows],
+        &["stability", model, "--samples", "1", "--alpha", "0", "--beta", "0.1", "--figure", &figure],
         &import,
         &["data", "fetch", "mnist", "--data-dir", &out, "--mirror", "http://127.0.0.1:1", "--only-mirrors"],
     ] {

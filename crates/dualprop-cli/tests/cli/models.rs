@@ -81,6 +81,10 @@ fn robustness_is_measured_for_every_seed() {
         let accuracy = |i: usize| of_seed[i]["accuracy"].as_f64().unwrap();
         assert!(accuracy(0) == accuracy(2) && accuracy(0) > 80.0 && accuracy(3) < accuracy(1) - 10.0, "{of_seed:?}");
     }
+    // The other commands take the first seed of a run.
+    let [first, named] = ["runs/run", "runs/run/seed-2/model.safetensors"]
+        .map(|subject| stdout(&dualprop(folder.path(), &["lipschitz", subject, "--samples", "5"])));
+    assert!(first == named && first.contains("local"), "{first}{named}");
     let alone = run(&[&["runs/run/seed-5/model.safetensors", "--out", "one.jsonl"], &sets[..]].concat());
     assert!(alone.status.success(), "{}", stderr(&alone));
     for (row, again) in all[4..].iter().zip(rows("one.jsonl")) {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::analysis::{Attack, AttackKind, Attacker};
-use crate::base::{Named, Result};
+use crate::base::{Named, Result, memory};
 use crate::inference::Predictor;
 
 use super::Specimen;
@@ -35,10 +35,12 @@ const BATCH: usize = 250;
 /// knows the network, and raises the loss that it was trained by.
 ///
 /// # Errors
-/// As [`Attack::check`]; [`crate::Error::Setting`] or [`crate::Error::Shape`] for a specimen that does not fit itself.
+/// As [`Attack::check`]; [`crate::Error::Memory`]; [`crate::Error::Setting`] or [`crate::Error::Shape`] for a specimen that does not fit itself.
 pub fn robustness(specimen: &Specimen, attacks: &[Attack], seed: u64) -> Result<Vec<Robustness>> {
     let Specimen { topology, parameters, inference, samples, range, pool, .. } = specimen;
     let (capacity, loss) = (BATCH.min(samples.len()), inference.loss);
+    let needed = Attacker::<f32>::plan(topology, loss)?.memory(capacity, size_of::<f32>()).saturating_mul(2);
+    memory::require("an attack", needed, "choose fewer samples, or a smaller network")?;
     let mut attacker = Attacker::new(topology, loss, range.clone(), capacity, pool)?;
     let mut predictor = Predictor::new(topology, capacity, pool);
     let (inputs, outputs) = (topology.input().neurons(), topology.outputs());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, memory};
 use crate::compute::Pool;
 use crate::inference::{Engine, Inference, Nudge, Plan, PlanOptions, Predictor, Rule};
 use crate::network::{Parameters, Topology};
@@ -46,7 +46,7 @@ const PASSES: usize = 100;
 /// inference.
 ///
 /// # Errors
-/// [`Error::Setting`] for an inference with several α; as [`lifted`].
+/// [`Error::Setting`] for an inference with several α; [`Error::Memory`]; as [`lifted`].
 pub fn objectives(
     topology: &Topology,
     parameters: &Parameters<f64>,
@@ -60,17 +60,21 @@ pub fn objectives(
         let problem = "the objectives have one alpha for all layers; choose a number";
         return Err(Error::setting("learning.alpha", format!("{:?}", inference.rule.alpha), problem));
     };
+    let samples = y.len() / topology.outputs();
+    let transposed =
+        Inference { nudge: Nudge::LinearisedLive, passes: PASSES, ..Inference::new(Rule::dp_transpose(alpha), beta, loss) };
+    let plan = Plan::compile(topology, &transposed, PlanOptions::default())?;
+    // The states of one search, and as much again for its compartments and what it compares them with.
+    let needed = plan.memory(samples, size_of::<f64>()).saturating_mul(3);
+    memory::require("the search for the objectives", needed, "choose fewer samples, or a smaller network")?;
     let at = |alpha: f64, beta: f64| lifted(topology, parameters, (x, y), loss, (alpha, beta), options, pool);
     let nested = at(alpha, beta)?;
     // A term of weight 0 is not looked for: its strength would be 0 as well.
     let part = |end: f64, weight: f64| (weight > 0.0).then(|| at(end, weight * beta)).transpose();
     let parts = [part(1.0, alpha)?, part(0.0, 1.0 - alpha)?];
     let value = |part: &Option<Lifted>| part.as_ref().map_or(0.0, |part| part.value);
-    let samples = y.len() / topology.outputs();
     let z = Predictor::new(topology, samples, pool).predict(parameters, x)?.to_vec();
-    let transposed =
-        Inference { nudge: Nudge::LinearisedLive, passes: PASSES, ..Inference::new(Rule::dp_transpose(alpha), beta, loss) };
-    let mut engine = Engine::new(Plan::compile(topology, &transposed, PlanOptions::default())?, samples, pool)?;
+    let mut engine = Engine::new(plan, samples, pool)?;
     engine.infer(parameters, x, y)?;
     let residuals = settling(&engine, parameters, y, pool)?.into_iter().map(|layer| layer.residual);
     Ok(Objectives {

@@ -1,6 +1,6 @@
 //! The climb to the largest eigenvalue of a symmetric map of which only products with vectors are known.
 
-use super::{dot, norm};
+use super::{Lent, dot, norm};
 use crate::base::Real;
 
 /// A climb of the Rayleigh quotient θ(v) = vᵀGv, ‖v‖ = 1, of a positive semidefinite G by conjugate gradients; what multiplies by
@@ -9,21 +9,21 @@ use crate::base::Real;
 /// A step is: [`RayleighAscent::look`] with G times [`RayleighAscent::vector`]; the end, where the residual that it returns is small
 /// enough; [`RayleighAscent::turn`] with G times [`RayleighAscent::direction`].
 pub(crate) struct RayleighAscent {
-    v: Vec<f64>,
+    v: Lent,
     theta: f64,
-    residual: Vec<f64>,
+    residual: Lent,
     /// The residual of the step before.
-    previous: Vec<f64>,
-    direction: Vec<f64>,
+    previous: Lent,
+    direction: Lent,
     /// ‖d‖ before it was made a unit vector.
     length: f64,
 }
 
 impl RayleighAscent {
     /// Starts at a unit vector.
-    pub(crate) fn new(v: Vec<f64>) -> Self {
-        let zeros = vec![0.0; v.len()];
-        RayleighAscent { residual: zeros.clone(), previous: zeros.clone(), direction: zeros, v, theta: 0.0, length: 0.0 }
+    pub(crate) fn new(v: Lent) -> Self {
+        let [residual, previous, direction] = [(); 3].map(|()| Lent::zeros(v.len()));
+        RayleighAscent { v, theta: 0.0, residual, previous, direction, length: 0.0 }
     }
 
     /// v, where the climb has come.
@@ -46,7 +46,7 @@ impl RayleighAscent {
     pub(crate) fn look(&mut self, product: &[f64], theta: f64) -> f64 {
         self.theta = theta;
         std::mem::swap(&mut self.residual, &mut self.previous);
-        for (residual, (product, v)) in self.residual.iter_mut().zip(product.iter().zip(&self.v)) {
+        for (residual, (product, v)) in self.residual.iter_mut().zip(product.iter().zip(self.v.iter())) {
             *residual = product - theta * v;
         }
         let size = norm(&self.residual);
@@ -56,7 +56,7 @@ impl RayleighAscent {
         add_scaled(&mut self.direction, turn.at_least(0.0), &self.residual);
         // d ⟂ v in exact arithmetic already; rounding would make the plane's basis oblique.
         let along = dot(&self.direction, &self.v);
-        self.direction.iter_mut().zip(&self.v).for_each(|(d, v)| *d -= along * v);
+        self.direction.iter_mut().zip(self.v.iter()).for_each(|(d, v)| *d -= along * v);
         // Not 0 where the residual is not: that is orthogonal to v as well as to the last direction.
         self.length = norm(&self.direction);
         self.direction.iter_mut().for_each(|d| *d /= self.length);
@@ -69,7 +69,7 @@ impl RayleighAscent {
         let b = dot(&self.v, product);
         let angle = 0.5 * libm::atan2(2.0 * b, self.theta - along);
         let (sine, cosine) = libm::sincos(angle);
-        for (v, d) in self.v.iter_mut().zip(&mut self.direction) {
+        for (v, d) in self.v.iter_mut().zip(self.direction.iter_mut()) {
             (*v, *d) = (cosine * *v + sine * *d, self.length * (cosine * *d - sine * *v));
         }
         let drift = norm(&self.v);
@@ -78,7 +78,7 @@ impl RayleighAscent {
 }
 
 /// The vector divided by its length.
-pub(crate) fn unit(mut v: Vec<f64>) -> Vec<f64> {
+pub(crate) fn unit(mut v: Lent) -> Lent {
     let length = norm(&v);
     v.iter_mut().for_each(|v| *v /= length);
     v

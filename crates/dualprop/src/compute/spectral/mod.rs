@@ -10,10 +10,12 @@ mod ascent;
 mod convolution;
 mod feedback;
 mod product;
+mod room;
 
 pub(crate) use ascent::{RayleighAscent, unit};
 pub use feedback::feedback_eigenvalue;
 pub use product::product_norm;
+pub(crate) use room::Lent;
 
 use crate::base::Real;
 use crate::base::random::{Purpose, Random};
@@ -115,20 +117,20 @@ impl<T: Real> Gramian for Gram<'_, T> {
 
 fn power_iteration(gram: &impl Gramian, iterations: usize) -> f64 {
     let mut v = start(gram.size());
-    let mut product = vec![0.0; gram.size()];
+    let mut product = Lent::zeros(gram.size());
     let mut gamma = 0.0;
     for _ in 0..iterations {
         let squared = gram.apply(&v, &mut product);
         let length = norm(&product);
         gamma = length / squared.sqrt();
-        v.iter_mut().zip(&product).for_each(|(v, p)| *v = p / length);
+        v.iter_mut().zip(product.iter()).for_each(|(v, p)| *v = p / length);
     }
     gamma
 }
 
 fn rayleigh_ascent(gram: &impl Gramian) -> f64 {
     let mut ascent = RayleighAscent::new(start(gram.size()));
-    let mut product = vec![0.0; gram.size()];
+    let mut product = Lent::zeros(gram.size());
     for _ in 0..MOST_ITERATIONS {
         let theta = gram.apply(ascent.vector(), &mut product);
         if ascent.look(&product, theta) <= RESIDUAL * theta {
@@ -141,7 +143,7 @@ fn rayleigh_ascent(gram: &impl Gramian) -> f64 {
 }
 
 /// A unit vector without structure, so that it is orthogonal to no kernel's leading singular vector but by accident.
-fn start(n: usize) -> Vec<f64> {
+fn start(n: usize) -> Lent {
     let mut random = Random::new(0, Purpose::PowerIteration, 0, 0);
     let v = (0..n).map(|_| random.normal()).collect();
     ascent::unit(v)
