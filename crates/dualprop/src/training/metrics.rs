@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{LipschitzSummary, ObjectiveRow, degrees};
 
-use super::trainer::SettlingRow;
 use super::{Robustness, SeedResult};
 
 /// One line of `metrics.jsonl`; `kind` tells them apart.
@@ -102,6 +101,19 @@ pub struct StepMetrics {
     pub norm_ratios: Vec<Option<f64>>,
     /// As in [`EpochMetrics`], of this step alone.
     pub sign_agreements: Vec<Option<f64>>,
+}
+
+/// How settled the dyads of a layer are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct SettlingRow {
+    /// The layer k = 1..L.
+    pub(super) layer: usize,
+    /// How far one more update would move the layer, as [`crate::analysis::Settling::residual`].
+    pub(super) residual: f64,
+    /// ‖Δ_k‖ / ‖s̄_k‖
+    pub(super) difference_ratio: f64,
+    /// The share of dyads across a kink.
+    pub(super) straddling: f64,
 }
 
 /// The angles of cosines.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Attack, AttackKind, Norm};
 use crate::base::{Error, Result};
 
-use super::check::named;
+use super::values::named;
 
 /// `[analysis]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use crate::analysis::{Attack, AttackKind, Norm};
 use crate::base::{Error, Result};
 
-use super::check::named;
 use super::params::LearningParams;
+use super::values::named;
 
 /// Steps of PGD in a training, where more would take too long.
 const STEPS: usize = 7;

@@ -17,6 +17,7 @@ use super::data::DataSettings;
 use super::learning::inference;
 use super::params::{NetworkParams, OneOrEach};
 use super::places::Places;
+use super::values::named;
 use super::{AnalysisParams, RecipeParams};
 
 /// A checked recipe: the only thing that can train.
@@ -316,25 +317,9 @@ impl Recipe {
     }
 }
 
-/// The value with this name; an error names the recipe's key.
-pub(super) fn named<N: Named>(key: &str, name: &str) -> Result<N> {
-    N::parse(name).map_err(|error| match error {
-        Error::Unknown { name, nearest, known, .. } => Error::Unknown { what: key.into(), name, nearest, known },
-        other => other,
-    })
-}
-
 /// The path from the root of the file system, if there is one.
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.into()).display().to_string()
-}
-
-pub(super) fn positive(field: &str, value: f64) -> Result<()> {
-    // As the training computes with it.
-    match value as f32 > 0.0 && (value as f32).is_finite() {
-        true => Ok(()),
-        false => Err(Error::setting(field, value, "expected a number above 0 that single precision can hold")),
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use crate::base::{Error, Result};
 use crate::data::{Augmentation, Description, Normalization};
 use crate::network::Shape;
 
-use super::check::named;
 use super::params::DataParams;
+use super::values::named;
 
 /// The largest side to which images are padded; more is a slip of the pen.
 const LARGEST_SIDE: usize = 1024;

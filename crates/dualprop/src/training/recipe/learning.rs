@@ -5,8 +5,8 @@ use crate::compute::Loss;
 use crate::compute::spectral::Power;
 use crate::inference::{Damping, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
 
-use super::check::named;
 use super::params::{LearningParams, OneOrEach};
+use super::values::named;
 
 /// The most weight updates from one batch; more would be a slip of the pen.
 const MOST_UPDATES: usize = 1000;

@@ -14,6 +14,7 @@ mod optimizer;
 mod params;
 mod places;
 mod text;
+mod values;
 
 pub use analysis::AnalysisParams;
 pub use built_in::{BUILT_IN, BuiltIn};

@@ -4,8 +4,8 @@ use crate::base::{Error, Result};
 use crate::learning::{OptimizerKind, Rate};
 
 use super::RecipeParams;
-use super::check::positive;
 use super::params::RateParams;
+use super::values::positive;
 
 impl RecipeParams {
     /// The optimiser.

@@ -1,29 +1,14 @@
 //! What `[analysis]` measures on a network in training, at the first validation samples and after each epoch.
 
-use serde::Serialize;
-
 use crate::analysis::{LiftedOptions, LipschitzSummary, ObjectiveRow, Settling, objectives, settling};
 use crate::base::{Error, Result};
 use crate::data::Batch;
 use crate::inference::{Engine, Plan, PlanOptions};
 
-use super::super::metrics::Line;
+use super::super::metrics::{Line, SettlingRow};
 use super::super::preparation::Prepared;
 use super::super::{AnalysisParams, Robustness, RunDirectory, Specimen, robustness};
 use super::Trainer;
-
-/// How settled the dyads of a layer are.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(in crate::training) struct SettlingRow {
-    /// The layer k = 1..L.
-    layer: usize,
-    /// How far one more update would move the layer, as [`Settling::residual`].
-    residual: f64,
-    /// ‖Δ_k‖ / ‖s̄_k‖
-    difference_ratio: f64,
-    /// The share of dyads across a kink.
-    straddling: f64,
-}
 
 /// Sweeps in the search for a lifted objective, fewer than where somebody waits for it alone.
 const SWEEPS: usize = 2000;

@@ -17,8 +17,6 @@ use crate::data::{Batch, Folders, epoch_order};
 use crate::learning::{Optimizer, Rate};
 use crate::network::{Model, Parameters};
 
-pub(super) use analysis::SettlingRow;
-
 use super::checkpoint::{Borrowed, Checkpoint};
 use super::evaluation::{Evaluator, evaluation_batch};
 use super::metrics::{Line, angles};
