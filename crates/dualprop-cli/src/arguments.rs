@@ -14,6 +14,7 @@ use crate::objective::ObjectiveArguments;
 use crate::robustness::RobustnessArguments;
 use crate::stability::StabilityArguments;
 use crate::summary::SummaryArguments;
+use crate::sweep::SweepArguments;
 use crate::trace::TraceArguments;
 use crate::verify::VerifyArguments;
 
@@ -53,6 +54,8 @@ Exit codes: 0 done, 1 failed while running, 2 wrong usage or input, 101 a defect
 pub(crate) enum Command {
     /// Train a network as a recipe says
     Train(TrainArguments),
+    /// Train every combination of values of a recipe's keys, with several seeds of each
+    Sweep(SweepArguments),
     /// List the built-in recipes
     Recipes,
     /// Evaluate the models of a run, or a model file, on a data set

@@ -22,6 +22,7 @@ mod recipes;
 mod robustness;
 mod stability;
 mod summary;
+mod sweep;
 mod trace;
 mod train;
 mod verify;
@@ -60,6 +61,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         None => train::run(&TrainArguments::main_job(cli.options)),
         Some(Command::Train(arguments)) => train::run(&arguments),
+        Some(Command::Sweep(arguments)) => sweep::run(&arguments),
         Some(Command::Recipes) => done(recipes::run()),
         Some(Command::Summary(arguments)) => done(summary::run(&arguments)),
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),

@@ -19,6 +19,22 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// Whether the user has asked for the training to stop.
 static STOP: AtomicBool = AtomicBool::new(false);
 
+/// From here on Ctrl-C and SIGTERM end a training after its present batch; the second time they end the program at once.
+pub(crate) fn listen_for_stop() -> Result<()> {
+    ctrlc::set_handler(|| {
+        // The second time means it.
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    })
+    .context("cannot listen for Ctrl-C")
+}
+
+/// Whether the user has asked for an end.
+pub(crate) fn is_stopping() -> bool {
+    STOP.load(Ordering::Relaxed)
+}
+
 /// Trains as the recipe says and prints what came out; the exit code of an interrupted training is [`INTERRUPTED`].
 pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     let TrainArguments { recipe, resume, options } = arguments;
@@ -63,13 +79,7 @@ struct Listener {
 
 impl Listener {
     fn new(options: &TrainOptions) -> Result<Self> {
-        ctrlc::set_handler(|| {
-            // The second time means it.
-            if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(INTERRUPTED));
-            }
-        })
-        .context("cannot listen for Ctrl-C")?;
+        listen_for_stop()?;
         Ok(Listener { progress: Progress::new(options.quiet), started: vec![] })
     }
 
@@ -78,7 +88,7 @@ impl Listener {
             self.started.push(directory.into());
         }
         let flow = self.progress.hear(event);
-        if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { flow }
+        if is_stopping() { ControlFlow::Break(()) } else { flow }
     }
 
     /// After a training has failed that had begun: that nothing is lost, and how to go on where it was the disk's fault. What
@@ -105,7 +115,7 @@ impl Listener {
 }
 
 /// The path as a shell reads it.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     shlex::try_quote(&text).map_or_else(|_| text.clone(), |quoted| quoted.into_owned())
 }
@@ -186,7 +196,7 @@ fn describe(summary: &Summary, recipe: &Recipe) -> Result<String> {
 }
 
 /// An option with a folder, if it was given.
-fn folder_option(option: &str, folder: Option<&Path>) -> String {
+pub(crate) fn folder_option(option: &str, folder: Option<&Path>) -> String {
     folder.map_or_else(String::new, |folder| format!(" {option} {}", quoted(folder)))
 }
 

@@ -50,6 +50,7 @@ fn nothing_is_written_below(folder: &Path, place: &str) {
         &["train", "--quiet", "--runs-dir", &out][..],
         &["train", "--quiet", "--runs-dir", place, "--name", "x"],
         &["train", "--quiet", "--runs-dir", place, "--set", "seeds=[1,2]"],
+        &["sweep", "digits", "--runs-dir", place, "--grid", "learning.alpha=0,1", "--name", "x"],
         &["trace", &case, "--out", &out],
         &["predict", model, "digits", "--out", &out],
         &["alignment", model, "--batches", "1", "--out", &rows],

@@ -20,6 +20,7 @@ fn the_program_names_itself_and_helps() {
         &["robustness", "--help"],
         &["stability", "--help"],
         &["summary", "--help"],
+        &["sweep", "--help"],
         &["data", "list", "--help"],
         &["data", "fetch", "--help"],
         &["data", "verify", "--help"],

@@ -17,6 +17,7 @@ mod no_network;
 mod plan;
 mod readme;
 mod stability;
+mod sweep;
 mod trace;
 mod train;
 mod verify;

@@ -35,6 +35,8 @@ fn every_command_but_a_fetch_works_without_a_network() {
         &["train", "--resume", "runs/a"],
         &["train", "--dry-run"],
         &["train", "mnist", "--print-recipe"],
+        &["sweep", "digits", "--grid", "learning.alpha=0,1", "--set", "training.epochs=1", "--name", "b"],
+        &["sweep", "--resume", "runs/b"],
         &["eval", "runs/a"],
         &["predict", "runs/a/model.safetensors", "digits", "--out", "labels.csv"],
         &["summary", "runs/a"],

@@ -20,6 +20,7 @@ mod rows;
 mod run;
 mod run_directory;
 mod specimen;
+mod sweep;
 mod trainer;
 mod verification;
 
@@ -36,5 +37,6 @@ pub use rows::{check_rows_path, write_rows};
 pub use run::{resume, run};
 pub use run_directory::{Destination, RunDirectory};
 pub use specimen::Specimen;
+pub use sweep::{Axis, Cell, CellOutcome, Divergence, Sweep, SweepDirectory, SweepEvent, SweepListener, Workers};
 pub use trainer::{Event, Listener, Outcome, SeedResult, Trainer};
 pub use verification::{Difference, Verification, verify};

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::base::{Error, Result, file};
 
@@ -26,6 +27,42 @@ pub fn write_rows<R: Serialize>(path: &Path, rows: &[R]) -> Result<()> {
         _ => return Err(is_no_table(path)),
     };
     file::write_atomic(path, &bytes)
+}
+
+/// Writes a table whose columns are known only as it is made: as [`write_rows`], a value for each column in every row.
+///
+/// # Errors
+/// As [`write_rows`].
+pub(super) fn write_table(path: &Path, columns: &[String], rows: &[Vec<Value>]) -> Result<()> {
+    if path.extension().is_none_or(|extension| extension != "csv") {
+        let rows: Vec<Named> = rows.iter().map(|row| Named { columns, row }).collect();
+        return write_rows(path, &rows);
+    }
+    let failed = |problem: String| Error::malformed(path, format!("its rows have no place in a table: {problem}"));
+    let cell = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut writer = csv::Writer::from_writer(vec![]);
+    let mut written = writer.write_record(columns);
+    for row in rows {
+        written = written.and_then(|()| writer.write_record(row.iter().map(cell)));
+    }
+    written.map_err(|error| failed(error.to_string()))?;
+    file::write_atomic(path, &writer.into_inner().map_err(|error| failed(error.to_string()))?)
+}
+
+/// A row with the names of its columns, in their order.
+struct Named<'a> {
+    columns: &'a [String],
+    row: &'a [Value],
+}
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.columns.iter().zip(self.row))
+    }
 }
 
 /// Whether [`write_rows`] could write to this path, before anything is computed for it.
@@ -73,5 +110,21 @@ mod tests {
             assert!(check_rows_path(name.as_ref()).is_err());
         }
         assert!(check_rows_path("a.csv".as_ref()).is_ok());
+    }
+
+    #[test]
+    fn a_table_is_written_as_rows_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let columns = ["layer", "name", "value"].map(String::from);
+        let rows = ROWS.map(|row| vec![Value::from(row.layer), Value::from(row.name), Value::from(row.value)]);
+        for name in ["a.csv", "a.jsonl"] {
+            let [of_rows, of_table] = ["rows", "table"].map(|kind| folder.path().join(format!("{kind}-{name}")));
+            write_rows(&of_rows, &ROWS).unwrap();
+            write_table(&of_table, &columns, &rows).unwrap();
+            assert_eq!(std::fs::read_to_string(of_table).unwrap(), std::fs::read_to_string(of_rows).unwrap());
+        }
+        let empty = folder.path().join("empty.csv");
+        write_table(&empty, &columns, &[]).unwrap();
+        assert_eq!(std::fs::read_to_string(empty).unwrap(), "layer,name,value\n");
     }
 }

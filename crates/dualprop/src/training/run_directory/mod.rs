@@ -17,19 +17,21 @@ use super::{RecipeParams, Summary};
 use claim::{claim, claim_next};
 
 /// The file that marks a folder as a run's.
-const RECIPE: &str = "recipe.toml";
+pub(super) const RECIPE: &str = "recipe.toml";
 const METRICS: &str = "metrics.jsonl";
 const MODEL: &str = "model.safetensors";
-const SUMMARY: &str = "summary.json";
+pub(super) const SUMMARY: &str = "summary.json";
 const ENVIRONMENT: &str = "environment.json";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
+/// What a sweep keeps of a cell that diverged.
+pub(super) const DIVERGED: &str = "diverged.json";
 /// The folder of the checkpoints, and its files.
 const CHECKPOINTS: &str = "checkpoints";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 
 /// All files of a run; several seeds have a folder each with the same.
-const FILES: [&str; 6] = [RECIPE, METRICS, MODEL, SUMMARY, ENVIRONMENT, LOCK];
+const FILES: [&str; 7] = [RECIPE, METRICS, MODEL, SUMMARY, ENVIRONMENT, LOCK, DIVERGED];
 
 /// The largest summary; a real one has some kilobytes.
 const MOST_BYTES: u64 = 1 << 24;
@@ -74,14 +76,7 @@ impl RunDirectory {
     /// that is no run, or a run with a link in it; [`Error::Setting`] for a name that is no plain folder name;
     /// [`Error::Write`] if it cannot be made.
     pub fn create(destination: &Destination, params: &RecipeParams, threads: usize) -> Result<Self> {
-        let root = &destination.root;
-        if root.exists() && !root.is_dir() {
-            return Err(Error::malformed(root, "it is a file; expected a folder that can hold run directories"));
-        }
-        let (path, replaced) = match &destination.name {
-            Some(name) => claim(root, name, destination.force)?,
-            None => (claim_next(root, &params.name)?, None),
-        };
+        let (path, replaced) = claim_for(destination, &params.name)?;
         let directory = Self::held(path, replaced)?;
         directory.explain(params, threads)?;
         Ok(directory)
@@ -230,6 +225,19 @@ impl RunDirectory {
     }
 }
 
+/// A folder of its own where `destination` wants one, called `name` or the next that is free if it names none; where an earlier run
+/// of that name was put aside comes second.
+pub(super) fn claim_for(destination: &Destination, name: &str) -> Result<(PathBuf, Option<PathBuf>)> {
+    let root = &destination.root;
+    if root.exists() && !root.is_dir() {
+        return Err(Error::malformed(root, "it is a file; expected a folder that can hold run directories"));
+    }
+    match &destination.name {
+        Some(name) => claim(root, name, destination.force),
+        None => Ok((claim_next(root, name)?, None)),
+    }
+}
+
 /// Locks a run directory for this process, unless a file elsewhere would be changed through what is in it.
 fn lock(folder: &Path) -> Result<File> {
     refuse_links(folder)?;
@@ -246,7 +254,7 @@ fn refuse_links(folder: &Path) -> Result<()> {
 }
 
 /// That a part of a run is no link, wherever it leads.
-fn refuse_link(path: &Path) -> Result<()> {
+pub(super) fn refuse_link(path: &Path) -> Result<()> {
     match path.is_symlink() {
         true => {
             Err(Error::malformed(path, "it is a link, through which a run writes nothing; put what it leads to in its place"))

@@ -1,0 +1,199 @@
+//! `dualprop sweep`: refused before it begins, killed and resumed, and the same bytes in the end.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use dualprop::base::random::{Purpose, Random};
+use serde_json::Value;
+
+use crate::{assert_refused, command, dualprop, stderr, stdout};
+
+/// Six cells of two seeds, of some tenths of a second together.
+const SWEEP: [&str; 15] = [
+    "sweep",
+    "digits",
+    "--grid",
+    "learning.alpha=0,0.5,1",
+    "--grid",
+    "learning.beta=0.1,0.2",
+    "--seeds",
+    "2",
+    "--set",
+    "training.epochs=4",
+    "--set",
+    "training.checkpoint_every=7",
+    "--set",
+    "network.layers=['dense 16', 'dense 10']",
+    "--quiet",
+];
+
+fn sweep(more: &[&'static str]) -> Vec<&'static str> {
+    [&SWEEP[..], more].concat()
+}
+
+fn table(sweep: &Path) -> [String; 2] {
+    ["results.csv", "results.jsonl"].map(|name| fs::read_to_string(sweep.join(name)).unwrap())
+}
+
+#[test]
+fn every_cell_is_a_run_and_the_table_has_every_seed_whatever_the_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = dualprop(folder.path(), &sweep(&["--jobs", "1", "--name", "one"]));
+    assert!(one.status.success(), "{}", stderr(&one));
+    assert_eq!(stderr(&one), "");
+    let text = stdout(&one);
+    assert!(text.starts_with("learning.alpha  learning.beta  test accuracy\n0               0.1            "), "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains(" % ± ")).count(), 6, "{text}");
+    let three = dualprop(folder.path(), &[&SWEEP[..14], &["--jobs", "3", "--name", "three", "--json"]].concat());
+    assert!(three.status.success(), "{}", stderr(&three));
+    assert_eq!(stderr(&three).lines().filter(|line| line.contains("/6  alpha=")).count(), 6, "{}", stderr(&three));
+    let [one, three] = ["one", "three"].map(|name| folder.path().join("runs").join(name));
+    assert!(table(&one) == table(&three), "jobs changed the table");
+    assert_eq!(table(&one)[0].lines().count(), 1 + 12);
+    let found: Value =
+        serde_json::from_str(&stdout(&dualprop(folder.path(), &["sweep", "--resume", "runs/three", "--quiet", "--json"])))
+            .unwrap();
+    assert_eq!(found["cells"].as_array().unwrap().len(), 6);
+    assert_eq!(found["cells"][1]["values"]["learning.beta"], "0.2");
+    // A cell is a run like any other, and the same one as by itself.
+    let alone = [
+        "--set",
+        "training.epochs=4",
+        "--set",
+        "training.checkpoint_every=7",
+        "--set",
+        "network.layers=['dense 16', 'dense 10']",
+    ];
+    let own = ["--set", "learning.alpha=0.5", "--set", "learning.beta=0.2", "--set", "seeds=[0,1]", "--name", "alone", "--quiet"];
+    let trained = dualprop(folder.path(), &[&["train", "digits"], &alone[..], &own].concat());
+    assert!(trained.status.success(), "{}", stderr(&trained));
+    for seed in ["seed-0", "seed-1"] {
+        let model = |run: &str| fs::read(folder.path().join("runs").join(run).join(seed).join("model.safetensors")).unwrap();
+        assert!(model("alone") == model("one/alpha=0.5,beta=0.2"), "{seed}");
+    }
+    let verified = dualprop(folder.path(), &["verify", "runs/three/alpha=1,beta=0.1"]);
+    assert!(verified.status.success(), "{}", stderr(&verified));
+    let description: Value = serde_json::from_str(&fs::read_to_string(one.join("sweep.json")).unwrap()).unwrap();
+    assert_eq!(description["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(description["grid"][1]["values"], serde_json::json!(["0.1", "0.2"]));
+    assert!(description["recipe"].as_str().unwrap().starts_with("name = \"digits\""));
+}
+
+#[test]
+fn what_cannot_be_swept_is_refused_and_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = ["sweep", "digits", "--name", "new"];
+    for (arguments, expected) in [
+        (
+            &["--grid", "learning.alhpa=0,1"][..],
+            "error: cell learning.alhpa=0: unknown key of [learning] `alhpa`; did you mean `alpha`?",
+        ),
+        (&["--grid", "learning.alpha=0,2"], "error: cell learning.alpha=2: learning.alpha = 2: expected a number from 0 to 1"),
+        (&["--grid", "learning.alpha="], "error: --grid = learning.alpha=: it has no values"),
+        (&["--grid", "learning.alpha"], "error: --grid = learning.alpha: expected key=v1,v2"),
+        (&["--grid", "learning.alpha=0,1,0"], "the value 0 comes twice"),
+        (&["--grid", "learning.alpha=0,0.0"], "it is the same training as learning.alpha=0"),
+        (&["--grid", "learning.alpha=0,1", "--seeds", "0"], "error: --seeds = 0: "),
+        (&["--grid", "data.dataset=mnist,digits"], "error: cell data.dataset=mnist: "),
+        (&["--grid", "training.batch_size=100000"], "training.batch_size = 100000"),
+        (&["--grid", "learning.alpha=0,1", "--resume", "x"], "cannot be used with"),
+        (&[], "--grid <KEY=V1,V2,…>"),
+    ] {
+        assert_refused(&dualprop(folder.path(), &[&before, arguments].concat()), 2, expected);
+        assert!(!folder.path().join("runs/new").exists(), "{arguments:?}");
+    }
+    fs::create_dir(folder.path().join("other")).unwrap();
+    fs::write(folder.path().join("other/file"), "").unwrap();
+    assert_refused(&dualprop(folder.path(), &["sweep", "--resume", "other"]), 2, "other: it is no sweep: it has no sweep.json");
+    assert_refused(&dualprop(folder.path(), &["sweep", "--resume", "none"]), 2, "none: it is no sweep");
+    let taken = ["sweep", "digits", "--grid", "learning.alpha=0", "--runs-dir", ".", "--name", "other"];
+    assert_refused(&dualprop(folder.path(), &taken), 2, "exists already; choose another --name");
+    let file = ["sweep", "digits", "--grid", "learning.alpha=0", "--runs-dir", "other/file"];
+    assert_refused(&dualprop(folder.path(), &file), 2, "other/file: it is a file; expected a folder");
+}
+
+/// A sweep that takes much longer than any test lets it.
+const LONG: [&str; 8] =
+    ["sweep", "digits", "--grid", "learning.alpha=0,0.5,1", "--set", "training.epochs=100000", "--name", "long"];
+
+/// Begins [`LONG`] and waits until two cells are at work.
+fn long(folder: &Path, jobs: &str) -> std::process::Child {
+    let child = command(folder, &[&LONG[..], &["--jobs", jobs]].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    crate::wait_for_lines(&folder.join("runs/long/alpha=0"), 2);
+    child.unwrap()
+}
+
+#[test]
+fn two_processes_never_share_a_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = long(folder.path(), "2");
+    let refused = dualprop(folder.path(), &["sweep", "--resume", "runs/long"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_refused(&refused, 2, "runs/long is in use by process");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_every_cell_with_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = long(folder.path(), "2");
+    crate::wait_for_lines(&folder.path().join("runs/long/alpha=0.5"), 2);
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    let expected = "interrupted; everything is kept. Go on with: dualprop sweep --resume runs/long\n";
+    assert_refused(&output, 130, expected);
+    for cell in ["alpha=0", "alpha=0.5"] {
+        assert!(folder.path().join("runs/long").join(cell).join("checkpoints/last.safetensors").is_file(), "{cell}");
+    }
+    assert!(!folder.path().join("runs/long/alpha=1").exists(), "it had not begun");
+}
+
+/// How often a sweep is killed; `make soak` asks for more.
+fn kills() -> usize {
+    std::env::var("DUALPROP_KILLS").ok().map_or(12, |text| text.parse().unwrap())
+}
+
+#[test]
+fn a_sweep_that_is_killed_at_random_instants_and_resumed_is_the_undisturbed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let began = Instant::now();
+    let whole = dualprop(folder.path(), &sweep(&["--jobs", "2", "--name", "whole"]));
+    assert!(whole.status.success(), "{}", stderr(&whole));
+    let took = began.elapsed().as_millis() as usize;
+    let expected = table(&folder.path().join("runs/whole"));
+    let mut random = Random::new(7, Purpose::Synthetic, 0, 0);
+    let (mut killed, mut sweeps) = (0, 0);
+    while killed < kills() {
+        sweeps += 1;
+        let name = format!("killed-{sweeps}");
+        let (run, path) = (folder.path().join("runs").join(&name), format!("runs/{name}"));
+        loop {
+            let jobs = ["1", "2", "3"][random.below(3)];
+            let arguments = match run.join("sweep.json").exists() {
+                true => vec!["sweep", "--resume", &path, "--quiet", "--jobs", jobs],
+                false => [&SWEEP[..], &["--name", &name, "--jobs", jobs]].concat(),
+            };
+            let mut child = command(folder.path(), &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            sleep(Duration::from_millis(random.below(took / 2) as u64));
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            if output.status.code().is_some() {
+                assert!(output.status.success(), "{}", stderr(&output));
+                break;
+            }
+            killed += 1;
+            // What is under its own name is whole: every row has as many columns as the first.
+            if let Ok(text) = fs::read_to_string(run.join("results.csv")) {
+                let columns = |line: &str| line.matches(',').count();
+                assert!(text.ends_with('\n') && text.lines().all(|line| columns(line) == columns(text.lines().next().unwrap())));
+            }
+        }
+        assert!(table(&run) == expected, "after {killed} kills: another table");
+    }
+    println!("{killed} kills of {sweeps} sweeps of {took} ms");
+}
