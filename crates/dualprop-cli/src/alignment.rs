@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use dualprop::analysis::{Alignment, degrees};
 use dualprop::data::Folders;
-use dualprop::training::{Part, alignment_rows, check_rows_path, measure_alignment, write_rows};
+use dualprop::training::{Part, alignment_rows, measure_alignment, write_rows};
 
 use crate::model::{PartArgument, Subject};
 use crate::output;
@@ -43,7 +43,7 @@ pub(crate) struct AlignmentArguments {
 
 /// Measures, writes and prints.
 pub(crate) fn run(arguments: &AlignmentArguments) -> Result<()> {
-    arguments.out.as_deref().map_or(Ok(()), check_rows_path)?;
+    output::check_table(arguments.out.as_deref(), &[arguments.subject.subject.as_ref()])?;
     let (recipe, model) = arguments.subject.load()?;
     let folders = Folders::standard(arguments.data_dir.clone());
     let part = arguments.part.part();

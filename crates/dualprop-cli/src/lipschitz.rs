@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use dualprop::data::Folders;
-use dualprop::training::{Part, Stretching, check_rows_path, measure_stretching, write_rows};
+use dualprop::training::{Part, Stretching, measure_stretching, write_rows};
 
 use crate::model::{PartArgument, Subject};
 use crate::output;
@@ -43,7 +43,7 @@ pub(crate) struct LipschitzArguments {
 
 /// Measures, writes and prints.
 pub(crate) fn run(arguments: &LipschitzArguments) -> Result<()> {
-    arguments.out.as_deref().map_or(Ok(()), check_rows_path)?;
+    output::check_table(arguments.out.as_deref(), &[arguments.subject.subject.as_ref()])?;
     let (recipe, model) = arguments.subject.load()?;
     let folders = Folders::standard(arguments.data_dir.clone());
     let part = arguments.part.part();

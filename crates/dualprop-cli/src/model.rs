@@ -9,7 +9,7 @@ use dualprop::base::{Named, file};
 use dualprop::compute::{Loss, Pool};
 use dualprop::data::{Dataset, Folders, Source, read_images};
 use dualprop::network::{Model, Shape};
-use dualprop::training::{self, Evaluation, Part, Recipe};
+use dualprop::training::{self, BUILT_IN, Evaluation, Part, Recipe};
 
 use crate::output;
 
@@ -31,7 +31,9 @@ impl Subject {
     /// The recipe, and the model if one was named.
     pub(crate) fn load(&self) -> Result<(Recipe, Option<Model>)> {
         let subject = Path::new(&self.subject);
-        let path = if subject.is_dir() { first_model(subject) } else { subject.into() };
+        // A folder that happens to have the name of a recipe is not meant by it.
+        let is_recipe = BUILT_IN.iter().any(|recipe| recipe.name == self.subject) && !subject.join("recipe.toml").is_file();
+        let path = if subject.is_dir() && !is_recipe { first_model(subject) } else { subject.into() };
         if path.extension().is_none_or(|extension| extension != "safetensors") {
             if let Some(recipe) = &self.recipe {
                 return Err(Error::setting("--recipe", recipe, "it belongs to a model; name one recipe only").into());
@@ -56,7 +58,9 @@ fn first_model(run: &Path) -> PathBuf {
     let model = run.join("model.safetensors");
     match Recipe::load_file(&run.join("recipe.toml"), &[]) {
         Ok(recipe) if !model.is_file() && recipe.params().seeds.len() > 1 => {
-            run.join(format!("seed-{}", recipe.params().seeds[0])).join("model.safetensors")
+            let seeds = &recipe.params().seeds;
+            output::note(&format!("{}: of its {} seeds the first, {}\n", run.display(), seeds.len(), seeds[0]));
+            run.join(format!("seed-{}", seeds[0])).join("model.safetensors")
         }
         _ => model,
     }

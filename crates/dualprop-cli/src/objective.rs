@@ -8,7 +8,7 @@ use clap::Args;
 use dualprop::analysis::{Lifted, LiftedOptions, Objectives, Settled, objectives};
 use dualprop::base::Named;
 use dualprop::data::Folders;
-use dualprop::training::{Specimen, check_rows_path, write_rows};
+use dualprop::training::{Specimen, write_rows};
 
 use crate::model::{PartArgument, Subject};
 use crate::output;
@@ -18,6 +18,8 @@ const EXAMPLES: &str = "Examples:
   dualprop objective runs/digits --set learning.beta=0.5 --set learning.alpha=0.25
   dualprop objective runs/mnist/model.safetensors --samples 200 --out objectives.csv
 
+Of the recipe's inference the loss, beta and alpha count; one alpha for all layers.
+In rows `minus` is D/beta, which the objective subtracts: the table shows it with that sign.
 What they are, and how they are related: docs/objectives.md.";
 
 /// `dualprop objective`
@@ -46,9 +48,7 @@ pub(crate) struct ObjectiveArguments {
 
 /// Evaluates and prints.
 pub(crate) fn run(arguments: &ObjectiveArguments) -> Result<()> {
-    if let Some(out) = &arguments.out {
-        check_rows_path(out)?;
-    }
+    output::check_table(arguments.out.as_deref(), &[arguments.subject.subject.as_ref()])?;
     let (recipe, model) = arguments.subject.load()?;
     let folders = Folders::standard(arguments.data_dir.clone());
     let specimen = Specimen::load(&recipe, model.as_ref(), &folders, arguments.part.part(), arguments.samples)?;

@@ -30,6 +30,23 @@ impl std::fmt::Display for Advice {
     }
 }
 
+/// Whether a table can be written to this path, before anything is computed for it, and nothing that it is computed from would be
+/// lost by it: a recipe, a model, or a file of a run.
+pub(crate) fn check_table(out: Option<&Path>, subjects: &[&Path]) -> Result<()> {
+    let Some(out) = out else { return Ok(()) };
+    dualprop::training::check_rows_path(out)?;
+    // A link is followed.
+    let real = out.canonicalize().unwrap_or_else(|_| out.into());
+    let of_run =
+        real.is_file() && real.with_file_name("recipe.toml").is_file() && real.file_name() == Some("metrics.jsonl".as_ref());
+    let is_model = real.extension().is_some_and(|extension| extension == "safetensors" || extension == "toml");
+    if of_run || is_model || subjects.iter().any(|subject| is_same_file(subject, out)) {
+        let problem = "it is a file of a run, or what the table is computed from, which would be lost; choose another name";
+        return Err(dualprop::Error::setting("--out", out.display(), problem).into());
+    }
+    Ok(())
+}
+
 /// Whether two paths lead to one file.
 pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
     match (a.canonicalize(), b.canonicalize()) {

@@ -1,14 +1,14 @@
 //! `dualprop robustness`
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use dualprop::analysis::{Attack, AttackKind, Norm};
 use dualprop::base::Named;
 use dualprop::data::Folders;
-use dualprop::training::{Robustness, Specimen, check_rows_path, robustness, write_rows};
+use dualprop::training::{Robustness, Specimen, robustness, write_rows};
 use serde::Serialize;
 
 use crate::model::{PartArgument, models_of};
@@ -78,9 +78,8 @@ struct Row {
 
 /// Attacks and prints.
 pub(crate) fn run(arguments: &RobustnessArguments) -> Result<()> {
-    if let Some(out) = &arguments.out {
-        check_rows_path(out)?;
-    }
+    let subjects: Vec<&Path> = arguments.subjects.iter().map(PathBuf::as_path).collect();
+    output::check_table(arguments.out.as_deref(), &subjects)?;
     let attacks = attacks(arguments)?;
     let folders = Folders::standard(arguments.data_dir.clone());
     let (mut rows, mut text) = (vec![], String::new());
@@ -119,7 +118,7 @@ fn attacks(arguments: &RobustnessArguments) -> Result<Vec<Attack>> {
     Ok(attacks)
 }
 
-fn row_of(path: &std::path::Path, name: &str, seed: u64, row: &Robustness) -> Row {
+fn row_of(path: &Path, name: &str, seed: u64, row: &Robustness) -> Row {
     let &Robustness { attack, norm, steps, epsilon, samples, accuracy, loss } = row;
     Row { model: path.display().to_string(), name: name.into(), seed, attack, norm, steps, epsilon, samples, accuracy, loss }
 }

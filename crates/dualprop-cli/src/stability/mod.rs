@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -13,7 +13,7 @@ use dualprop::compute::{Activation, Loss, Pool};
 use dualprop::data::Folders;
 use dualprop::inference::{Nudge, RuleKind, Schedule};
 use dualprop::report::stability_map;
-use dualprop::training::{Part, Specimen, check_rows_path, write_rows};
+use dualprop::training::{Part, Specimen, write_rows};
 
 use crate::model::Subject;
 use crate::output;
@@ -110,9 +110,8 @@ pub(crate) struct StabilityArguments {
 
 /// Settles every cell, prints the maps, and writes what was asked for.
 pub(crate) fn run(arguments: &StabilityArguments) -> Result<()> {
-    if let Some(path) = &arguments.out {
-        check_rows_path(path)?;
-    }
+    let subject: Vec<&Path> = arguments.subject.iter().map(Path::new).collect();
+    output::check_table(arguments.out.as_deref(), &subject)?;
     if let Some(path) = arguments.figure.as_ref().filter(|path| path.extension().is_none_or(|extension| extension != "svg")) {
         return Err(Error::setting("--figure", path.display(), "expected a name that ends in .svg").into());
     }

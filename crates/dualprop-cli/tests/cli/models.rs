@@ -59,6 +59,16 @@ fn objectives_are_printed_and_written() {
     let text = stdout(&run(&["--set", "learning.loss=half_squared_error", "--set", "learning.beta=1.5"]));
     assert!(text.lines().any(|line| line.starts_with("adversarial (DP at alpha = 0)") && line.contains("unbounded")), "{text}");
     assert_refused(&run(&["--out", "rows.txt"]), 2, "expected a name that ends in .csv or .jsonl");
+    fs::copy(folder.path().join("runs/run/recipe.toml"), folder.path().join("recipe.csv")).unwrap();
+    let lost = ["recipe.csv", "runs/run/model.safetensors"]
+        .map(|subject| dualprop(folder.path(), &["objective", subject, "--samples", "2", "--out", "recipe.csv"]));
+    assert_refused(&lost[0], 2, "which would be lost");
+    assert!(lost[1].status.success(), "{}", stderr(&lost[1]));
+    assert_refused(&run(&["--out", "nowhere/rows.csv"]), 2, "its folder does not exist");
+    assert_refused(&run(&["--set", "learning.gain=2"]), 2, "learning.gain = ");
+    // A folder that happens to have the name of a recipe.
+    fs::create_dir(folder.path().join("digits")).unwrap();
+    assert!(dualprop(folder.path(), &["summary", "digits"]).status.success());
     assert_refused(&run(&["--set", "learning.alpha=[0.5,0.1]"]), 2, "the objectives have one alpha for all layers");
     assert_refused(&dualprop(folder.path(), &["objective", "runs/run", "--samples", "0"]), 2, "expected 1 to the");
 }

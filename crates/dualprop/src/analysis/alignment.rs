@@ -31,7 +31,9 @@ pub fn align<T: Real>(topology: &Topology, gradients: &[Tensor<T>], backprop: &[
         let sign = |x: &T| (*x > T::ZERO, *x < T::ZERO);
         let compared = pairs().filter(|(g, b)| **g != T::ZERO || **b != T::ZERO);
         let (same, all) = compared.fold((0.0, 0.0), |(same, all), (g, b)| (same + f64::from(sign(g) == sign(b)), all + 1.0));
-        Alignment { cosine, norm_ratio: (gg / bb).sqrt(), relative_error: (apart / bb).sqrt(), sign_agreement: same / all }
+        // Of numbers that are none signs mean nothing.
+        let sign_agreement = if gg.is_finite() && bb.is_finite() { same / all } else { f64::NAN };
+        Alignment { cosine, norm_ratio: (gg / bb).sqrt(), relative_error: (apart / bb).sqrt(), sign_agreement }
     };
     layers.map(alignment).collect()
 }
@@ -65,5 +67,6 @@ mod tests {
         assert!((degrees(alignment.cosine) - 36.869_897_645_844_02).abs() < 1e-12);
         assert_eq!(degrees(1.0 + 1e-15), 0.0);
         assert!(align(&topology, &gradient(0.0, 0.0), &gradient(0.0, 2.0))[0].cosine.is_nan());
+        assert!(align(&topology, &gradient(f64::INFINITY, 1.0), &gradient(1.0, 2.0))[0].sign_agreement.is_nan());
     }
 }

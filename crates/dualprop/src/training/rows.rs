@@ -68,9 +68,12 @@ impl Serialize for Named<'_> {
 /// Whether [`write_rows`] could write to this path, before anything is computed for it.
 ///
 /// # Errors
-/// [`Error::Setting`] for another extension than `.csv` and `.jsonl`.
+/// [`Error::Setting`] for another extension than `.csv` and `.jsonl`, or a folder that does not exist.
 pub fn check_rows_path(path: &Path) -> Result<()> {
     match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv" | "jsonl") if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.exists()) => {
+            Err(Error::setting("--out", path.display(), "its folder does not exist; make it first"))
+        }
         Some("csv" | "jsonl") => Ok(()),
         _ => Err(is_no_table(path)),
     }
@@ -110,6 +113,7 @@ mod tests {
             assert!(check_rows_path(name.as_ref()).is_err());
         }
         assert!(check_rows_path("a.csv".as_ref()).is_ok());
+        assert!(check_rows_path("nowhere/a.csv".as_ref()).is_err());
     }
 
     #[test]

@@ -134,3 +134,11 @@ fn what_is_asked_for_is_measured_after_each_epoch_and_by_a_resumed_run_alike() {
         assert_eq!(of_kind(&resumed, kind), of_kind(&lines, kind), "{kind}");
     }
 }
+
+#[test]
+fn objectives_of_several_alphas_are_refused_before_anything_is_trained() {
+    let recipe = recipe("digits", &["learning.alpha=[0.1,0.2]", "analysis.objective_samples=5"]);
+    let pool = dualprop::compute::Pool::new(1).unwrap();
+    let error = dualprop::training::Trainer::new(&recipe, &no_folders(), 0, &pool).err().unwrap().to_string();
+    assert!(error.starts_with("analysis.objective_samples = 5: the lifted objectives have one alpha"), "{error}");
+}

@@ -100,7 +100,7 @@ impl<T: Real> Attacker<T> {
         let scale = if length > 0.0 { attack.epsilon / length } else { 0.0 };
         for (place, (x, origin)) in x.iter_mut().zip(origin).enumerate() {
             let moved = *origin + T::from_f64(scale * direction[place]) * self.range.extent[place];
-            *x = self.range.nearest(place, moved);
+            *x = self.range.nearest(place, moved, *origin);
         }
     }
 }
@@ -115,7 +115,7 @@ fn step<T: Real>(range: &InputRange<T>, attack: Attack, size: f64, (origin, grad
                 let (step, most) = (T::from_f64(size * extent(place)), T::from_f64(attack.epsilon * extent(place)));
                 let moved = *x + sign(gradient[place]) * step;
                 let near = moved.at_least(origin[place] - most).at_most(origin[place] + most);
-                *x = range.nearest(place, near);
+                *x = range.nearest(place, near, origin[place]);
             }
         }
         (_, Norm::L2) => {
@@ -132,7 +132,7 @@ fn step<T: Real>(range: &InputRange<T>, attack: Attack, size: f64, (origin, grad
             // A budget of 0 has no direction.
             let shrink = if shrink.is_nan() { 0.0 } else { shrink };
             for (place, x) in x.iter_mut().enumerate() {
-                *x = range.nearest(place, origin[place] + T::from_f64(shrink * delta[place] * extent(place)));
+                *x = range.nearest(place, origin[place] + T::from_f64(shrink * delta[place] * extent(place)), origin[place]);
             }
         }
     }

@@ -93,8 +93,10 @@ pub struct InputRange<T> {
 }
 
 impl<T: Real> InputRange<T> {
-    /// The input nearest to x at this place that a pixel can have.
-    fn nearest(&self, place: usize, x: T) -> T {
-        x.at_least(self.lower[place]).at_most(self.lower[place] + self.extent[place])
+    /// The input nearest to x at this place that a pixel can have. The sample's own input is always possible: a crop brings pixels to
+    /// places with another normalisation.
+    fn nearest(&self, place: usize, x: T, origin: T) -> T {
+        let (lower, upper) = (self.lower[place], self.lower[place] + self.extent[place]);
+        x.at_least(lower.at_most(origin)).at_most(upper.at_least(origin))
     }
 }

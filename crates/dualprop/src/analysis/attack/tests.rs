@@ -150,6 +150,18 @@ fn a_sample_is_perturbed_alike_in_any_batch() {
     }
 }
 
+/// An input that no pixel of its place could be, as a crop may leave one, stays possible.
+#[test]
+fn a_budget_of_nothing_moves_nothing_wherever_an_input_stands() {
+    let mut net = net(&[6, OUTPUTS]);
+    net.x.iter_mut().step_by(3).for_each(|x| *x += 7.0);
+    for kind in [AttackKind::Fgsm, AttackKind::Pgd, AttackKind::Noise] {
+        for norm in [Norm::Linf, Norm::L2] {
+            assert_eq!(net.attacked(Loss::CrossEntropy, attack(kind, norm, 0.0)), net.x, "{kind:?} {norm:?}");
+        }
+    }
+}
+
 #[test]
 fn impossible_attacks_are_refused_by_name() {
     for (epsilon, steps, field) in [(-0.1, 1, "epsilon"), (f64::NAN, 1, "epsilon"), (0.1, 0, "steps"), (0.1, 10_001, "steps")] {

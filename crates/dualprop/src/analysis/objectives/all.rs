@@ -67,6 +67,10 @@ pub fn objectives(
     // The states of one search, and as much again for its compartments and what it compares them with.
     let needed = plan.memory(samples, size_of::<f64>()).saturating_mul(3);
     memory::require("the search for the objectives", needed, "choose fewer samples, or a smaller network")?;
+    if (1..topology.depth()).any(|k| inference.rule.gain_product(k, topology.depth()) != 1.0) {
+        let problem = "the objectives are of rules without gains; choose 1";
+        return Err(Error::setting("learning.gain", format!("{:?}", inference.rule.gain), problem));
+    }
     let at = |alpha: f64, beta: f64| lifted(topology, parameters, (x, y), loss, (alpha, beta), options, pool);
     let nested = at(alpha, beta)?;
     // A term of weight 0 is not looked for: its strength would be 0 as well.
@@ -102,7 +106,8 @@ pub struct ObjectiveRow {
     /// Which objective: `loss`, `rovr`, `one_level_adversarial`, `arovr`, `sprovr`, `optimistic`, `adversarial`, `average`,
     /// `nested`, `lagrangian`.
     pub objective: &'static str,
-    /// `value`, or the term of a layer: `plus`, `minus` (D_k/β), `constraint`.
+    /// `value` = α·`loss_plus` + (1−α)·`loss_minus` + Σ (`plus` − `minus`), α being 1 of the optimistic and 0 of the adversarial one;
+    /// `plus` and `minus` are D_k/β of a layer, `constraint` is one of the Lagrangian, and `residual` says how settled that is.
     pub term: &'static str,
     /// The layer k = 1..L of a term; none for the value.
     pub layer: Option<usize>,
@@ -129,6 +134,8 @@ impl Objectives {
         .into();
         for (name, found) in [("optimistic", &self.optimistic), ("adversarial", &self.adversarial), ("nested", &self.nested)] {
             rows.push(row(name, "value", None, found.value, Some(found.settled)));
+            rows.push(row(name, "loss_plus", None, found.loss_plus, Some(found.settled)));
+            rows.push(row(name, "loss_minus", None, found.loss_minus, Some(found.settled)));
             for (k, LayerTerms { plus, minus }) in (1..).zip(&found.layers) {
                 rows.push(row(name, "plus", Some(k), *plus, Some(found.settled)));
                 rows.push(row(name, "minus", Some(k), *minus, Some(found.settled)));
@@ -136,6 +143,7 @@ impl Objectives {
         }
         rows.push(row("average", "value", None, self.average, Some(self.average_settled)));
         rows.push(row("lagrangian", "value", None, self.lagrangian.value, None));
+        rows.push(row("lagrangian", "residual", None, self.lagrangian_residual, None));
         let constraints = (1..).zip(&self.lagrangian.constraints);
         rows.extend(constraints.map(|(k, value)| row("lagrangian", "constraint", Some(k), *value, None)));
         rows

@@ -55,8 +55,8 @@ impl<'a> Dyads<'a> {
         Ok(dyads)
     }
 
-    /// One update of every layer, from the output down, and the largest relative movement of one: ‖u_new − u_old‖ over that of
-    /// its differences or, where those are none yet, over its own size.
+    /// One update of every layer, from the output down, and the largest relative movement of one: ‖u_new − u_old‖ over
+    /// ‖u⁺ − u⁻‖; ∞ where a layer moves whose compartments are not apart yet.
     pub(super) fn sweep(&mut self) -> Result<f64> {
         let mut movement = 0.0;
         for k in (1..=self.topology.depth()).rev() {

@@ -5,6 +5,7 @@ use crate::compute::{Activation, Pool};
 use crate::inference::{Engine, Messages, RuleKind};
 use crate::network::Parameters;
 
+use super::one_level::weighted;
 use super::terms::{activation, mean_loss};
 
 /// ℓ(s̄_L) + 1/β Σ_k Δ_kᵀ (α f⁻¹(s_k⁺) + (1−α) f⁻¹(s_k⁻) − a_k); means over the batch.
@@ -51,9 +52,11 @@ pub fn lagrangian(engine: &Engine<f64>, parameters: &Parameters<f64>, y: &[f64],
             // Nothing is fed back into the output, whose f has an inverse.
             let feedback = if k < depth { messages.feedback(k)[i] } else { 0.0 };
             let rounding = 4.0 * f64::EPSILON * (s_plus[i].abs() + s_minus[i].abs());
-            let u_plus = f.inverse(on_its_piece(f, s_plus[i], rounding), a[i] + (1.0 - alpha) * feedback);
-            let u_minus = f.inverse(on_its_piece(f, s_minus[i], rounding), a[i] - alpha * feedback);
-            engine.difference(k)[i] * (alpha * u_plus + (1.0 - alpha) * u_minus - a[i])
+            let u_plus = pre_image(f, s_plus[i], a[i] + (1.0 - alpha) * feedback, rounding);
+            let u_minus = pre_image(f, s_minus[i], a[i] - alpha * feedback, rounding);
+            // A weight of 0 also counts where f has saturated, and f⁻¹ is infinite.
+            let mean = weighted(alpha, || u_plus) + weighted(1.0 - alpha, || u_minus);
+            engine.difference(k)[i] * (mean - a[i])
         };
         // A dyad without difference has no say, also where f has saturated and f⁻¹ is infinite.
         (0..a.len()).filter(|&i| engine.difference(k)[i] != 0.0).map(neuron).sum::<f64>()
@@ -64,11 +67,7 @@ pub fn lagrangian(engine: &Engine<f64>, parameters: &Parameters<f64>, y: &[f64],
     Ok(Lagrangian { value: loss + constraints.iter().sum::<f64>(), loss, constraints })
 }
 
-/// The compartment without what rounding of s̄ + (1−α)Δ or s̄ − αΔ did to one that stands on a flat piece of f.
-fn on_its_piece(f: Activation, s: f64, rounding: f64) -> f64 {
-    match f {
-        Activation::Relu | Activation::HardSigmoid if s.abs() <= rounding => 0.0,
-        Activation::HardSigmoid if (s - 1.0).abs() <= rounding => 1.0,
-        _ => s,
-    }
+/// f⁻¹(s), or `near` where s is f of it but for rounding: of s̄ + (1−α)Δ or s̄ − αΔ, or of f where it saturates.
+fn pre_image(f: Activation, s: f64, near: f64, rounding: f64) -> f64 {
+    if (f.value(near) - s).abs() <= rounding { near } else { f.inverse(s, near) }
 }

@@ -67,7 +67,7 @@ const UNBOUNDED: f64 = 1e12;
 ///
 /// Its stationary points are those of DP with the proximal nudge (PAPER 1.2), sought from a forward pass by updates that are
 /// held back. The one that is reached is the nearest to the forward states, and of an objective that is not convex perhaps not the
-/// best.
+/// best. For 0 < α < 1 the value is that of the stationary point; whether the maximum over s⁻ is finite is not asked.
 ///
 /// # Errors
 /// [`Error::Setting`] for α outside [0, 1] or β not above 0; [`Error::Shape`] for inputs, targets or parameters that do not fit.

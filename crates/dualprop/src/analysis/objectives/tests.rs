@@ -149,7 +149,7 @@ fn dp_at_alpha_one_is_lpom_in_states_and_value() {
     for activation in [Activation::Relu, Activation::Tanh, Activation::HardSigmoid, Activation::LeakyRelu] {
         let (net, loss, beta) = (Net::mlp(activation), Loss::HalfSquaredError, 0.4);
         let found = net.lifted(loss, 1.0, beta);
-        let mut value = 0.0;
+        let (mut value, mut states) = (0.0, vec![]);
         for sample in 0..SAMPLES {
             let (x, y) = (&net.x[3 * sample..][..3], &net.y[OUTPUTS * sample..][..OUTPUTS]);
             let mut lpom = Lpom { net: &net, loss, beta, states: vec![x.to_vec(), vec![0.1; 5], vec![0.1; 4], vec![0.0; 2]] };
@@ -159,10 +159,16 @@ fn dp_at_alpha_one_is_lpom_in_states_and_value() {
             }
             (0..4000).for_each(|_| lpom.sweep(y));
             value += lpom.value(y) / SAMPLES as f64;
+            states.push(lpom.states);
         }
         assert!((found.value - value).abs() < 1e-12, "{activation:?}: {} {value}", found.value);
         let undamped = Inference { nudge: Nudge::Proximal, passes: 400, ..Inference::new(Rule::dp(1.0), beta, loss) };
         let engine = net.settled(&net.parameters, &undamped);
+        for k in 1..=3 {
+            let (s_plus, width) = (engine.compartments(k).0, states[0][k].len());
+            let pairs = s_plus.chunks(width).zip(&states).flat_map(|(here, there)| here.iter().zip(&there[k]));
+            assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-10), "{activation:?}, layer {k}");
+        }
         for (here, there) in found.gradients.iter().zip(engine.gradients()) {
             assert!(here.data().iter().zip(there.data()).all(|(a, b)| (a - b).abs() < 1e-10), "{activation:?}");
         }
@@ -243,10 +249,17 @@ fn the_slope_of_the_lagrangian_is_the_local_gradient_where_no_dyad_straddles_a_k
 /// settled, since f⁻¹ is taken at the pre-activations that made them.
 #[test]
 fn the_lagrangian_of_settled_states_is_the_loss_of_their_mean_also_across_kinks() {
-    for activation in [Activation::Relu, Activation::HardSigmoid, Activation::LeakyRelu] {
+    for &(_, activation) in Activation::ALL {
         for alpha in [0.0, 0.25, 0.5, 1.0] {
             let net = Net::mlp(activation);
             transposed(&net, &net.parameters, alpha, 0.5);
+        }
+    }
+    // So strong that compartments of tanh and sigmoid saturate.
+    for (activation, beta) in [(Activation::Tanh, 300.0), (Activation::Sigmoid, 3000.0)] {
+        for alpha in [0.0, 1.0] {
+            let net = Net::mlp(activation);
+            transposed(&net, &net.parameters, alpha, beta);
         }
     }
 }

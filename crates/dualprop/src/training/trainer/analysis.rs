@@ -3,7 +3,7 @@
 use crate::analysis::{LiftedOptions, LipschitzSummary, ObjectiveRow, Settling, objectives, settling};
 use crate::base::{Error, Result};
 use crate::data::Batch;
-use crate::inference::{Engine, Plan, PlanOptions};
+use crate::inference::{Engine, Plan, PlanOptions, Rule};
 
 use super::super::metrics::{Line, SettlingRow};
 use super::super::preparation::Prepared;
@@ -13,8 +13,12 @@ use super::Trainer;
 /// Sweeps in the search for a lifted objective, fewer than where somebody waits for it alone.
 const SWEEPS: usize = 2000;
 
-/// That there are as many validation samples as are to be measured.
-pub(super) fn check(analysis: &AnalysisParams, data: &Prepared) -> Result<()> {
+/// That what is to be measured is defined, and that there are as many validation samples.
+pub(super) fn check(analysis: &AnalysisParams, rule: &Rule, data: &Prepared) -> Result<()> {
+    if analysis.objective_samples > 0 && rule.uniform_alpha().is_none() {
+        let problem = "the lifted objectives have one alpha for all layers and the output; leave it at 0, or choose one";
+        return Err(Error::setting("analysis.objective_samples", analysis.objective_samples, problem));
+    }
     let samples = data.split.validation.len();
     for (key, asked) in analysis.samples() {
         if asked > samples {

@@ -129,7 +129,7 @@ impl Trainer {
         let mut data = Prepared::load(recipe, folders, seed)?;
         let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
         let steps_per_epoch = (data.split.train.len() / params.training.batch_size * params.learning.multistep) as u64;
-        analysis::check(recipe.analysis(), &data)?;
+        analysis::check(recipe.analysis(), &recipe.inference(seed).rule, &data)?;
         // First, since it finds out whether all of it fits into memory.
         let engines = Engines::new(recipe, &data, &topology, seed, pool)?;
         let parameters = match start {
