@@ -20,6 +20,12 @@ pub(super) enum Line<'a> {
         #[serde(flatten)]
         row: &'a ObjectiveRow,
     },
+    /// The norm of a layer's kernel after an epoch, by so many power iterations.
+    Norm {
+        epoch: u32,
+        #[serde(flatten)]
+        row: &'a NormRow,
+    },
     /// How settled a layer is after an epoch.
     Settling {
         epoch: u32,
@@ -101,6 +107,19 @@ pub struct StepMetrics {
     pub norm_ratios: Vec<Option<f64>>,
     /// As in [`EpochMetrics`], of this step alone.
     pub sign_agreements: Vec<Option<f64>>,
+}
+
+/// The norm of a layer's kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct NormRow {
+    /// The layer k = 1..L.
+    pub(super) layer: usize,
+    /// Power iterations.
+    pub(super) power_iterations: usize,
+    /// γ_k = ‖W_k‖₂
+    pub(super) gamma: f64,
+    /// L_k = max(0, (γ_{k+1}² − 1)/2); none for the output.
+    pub(super) damping: Option<f64>,
 }
 
 /// How settled the dyads of a layer are.

@@ -42,6 +42,18 @@ fn local_lipschitz_constants_are_measured_after_each_epoch() {
     whole(&recipe("digits", &linear), root.path(), "linear");
     for line in of_kind(&metrics(&folder(root.path(), "linear")), "epoch") {
         let product = line["product_norm"].as_f64().unwrap();
+        // Power iterations give lower bounds that grow, of layers 1 to 3.
+        let epoch = line["epoch"].as_u64().unwrap();
+        let norms: Vec<Value> =
+            of_kind(&metrics(&folder(root.path(), "linear")), "norm").into_iter().filter(|norm| norm["epoch"] == epoch).collect();
+        assert_eq!(
+            norms.iter().map(|norm| norm["power_iterations"].as_u64().unwrap()).collect::<Vec<_>>(),
+            [10, 10, 10, 20, 20, 20]
+        );
+        for k in 0..3 {
+            let [ten, twenty] = [&norms[k], &norms[k + 3]].map(|norm| norm["gamma"].as_f64().unwrap());
+            assert!(ten <= twenty && twenty <= line["gammas"][k].as_f64().unwrap() * (1.0 + 1e-12) && ten > 0.5 * twenty);
+        }
         for key in ["mean", "median", "largest"] {
             let found = line["local_lipschitz"][key].as_f64().unwrap();
             assert!((found / product - 1.0).abs() < 1e-5, "{key} {found}, the product has {product}");

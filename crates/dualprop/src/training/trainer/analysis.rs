@@ -1,11 +1,14 @@
 //! What `[analysis]` measures on a network in training, at the first validation samples and after each epoch.
 
-use crate::analysis::{LiftedOptions, LipschitzSummary, ObjectiveRow, Settling, objectives, settling};
+use crate::analysis::{
+    LiftedOptions, LipschitzSummary, ObjectiveRow, OperatorNorms, Settling, objectives, operator_norms_by, settling,
+};
 use crate::base::{Error, Result};
+use crate::compute::spectral::Power;
 use crate::data::Batch;
 use crate::inference::{Engine, Plan, PlanOptions, Rule};
 
-use super::super::metrics::{Line, SettlingRow};
+use super::super::metrics::{Line, NormRow, SettlingRow};
 use super::super::preparation::Prepared;
 use super::super::{AnalysisParams, Robustness, RunDirectory, Specimen, robustness};
 use super::Trainer;
@@ -44,6 +47,11 @@ impl Trainer {
     /// Writes a line for each number that is asked for; the length of the metrics then, if there was one.
     pub(super) fn analyse(&self, epoch: u32, directory: &RunDirectory) -> Result<Option<u64>> {
         let (analysis, mut bytes) = (self.recipe.analysis(), None);
+        if analysis.lipschitz_samples > 0 {
+            for row in self.norms() {
+                bytes = Some(directory.append(&Line::Norm { epoch, row: &row })?);
+            }
+        }
         if analysis.objective_samples > 0 {
             for row in self.objectives(analysis.objective_samples)? {
                 bytes = Some(directory.append(&Line::Objective { epoch, row: &row })?);
@@ -62,6 +70,19 @@ impl Trainer {
             }
         }
         Ok(bytes)
+    }
+
+    /// By 10 and by 20 power iterations, as the paper's authors log them; the converged ones stand in the line of the epoch.
+    fn norms(&self) -> Vec<NormRow> {
+        let topology = self.engines.rule.topology();
+        let of = |power_iterations: usize| {
+            let power = Power::Iterations(power_iterations);
+            let OperatorNorms { gammas, dampings, .. } = operator_norms_by(topology, &self.parameters, power);
+            let damping = dampings.into_iter().map(Some).chain([None]);
+            let layers = (1..).zip(gammas.into_iter().zip(damping));
+            layers.map(move |(layer, (gamma, damping))| NormRow { layer, power_iterations, gamma, damping })
+        };
+        [10, 20].into_iter().flat_map(of).collect()
     }
 
     fn objectives(&self, samples: usize) -> Result<Vec<ObjectiveRow>> {
