@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use dualprop::Error;
 use dualprop::analysis::{Attack, AttackKind, Norm};
 use dualprop::base::Named;
 use dualprop::data::Folders;
@@ -44,15 +45,15 @@ pub(crate) struct RobustnessArguments {
     /// How budgets are measured: linf, l2
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "linf,l2")]
     pub(crate) norm: Vec<String>,
-    /// Budgets by the largest change of a pixel
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "0,0.05,0.1,0.2,0.3")]
+    /// Budgets by the largest change of a pixel [default: 0,0.05,0.1,0.2,0.3]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     pub(crate) epsilon: Vec<f64>,
-    /// Budgets by the root of the sum of squares
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "0,0.5,1,2,3")]
+    /// Budgets by the root of the sum of squares [default: 0,0.5,1,2,3]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     pub(crate) epsilon_l2: Vec<f64>,
-    /// Steps of pgd
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub(crate) steps: usize,
+    /// Steps of pgd [default: 40]
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
     /// Draws the starts of pgd, and noise
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(crate) seed: u64,
@@ -102,14 +103,27 @@ pub(crate) fn run(arguments: &RobustnessArguments) -> Result<()> {
 
 /// Every attack by every norm with each of its budgets.
 fn attacks(arguments: &RobustnessArguments) -> Result<Vec<Attack>> {
+    let named = |names: &[String], name: &str| names.iter().any(|other| other == name);
+    for (option, given, used) in [
+        ("--epsilon", !arguments.epsilon.is_empty(), named(&arguments.norm, "linf")),
+        ("--epsilon-l2", !arguments.epsilon_l2.is_empty(), named(&arguments.norm, "l2")),
+        ("--steps", arguments.steps.is_some(), named(&arguments.attack, "pgd")),
+    ] {
+        if given && !used {
+            let problem = "none of the attacks and norms that are named makes use of it; leave it out";
+            return Err(Error::setting(option, "given", problem).into());
+        }
+    }
+    let or = |given: &Vec<f64>, default: [f64; 5]| if given.is_empty() { default.to_vec() } else { given.clone() };
+    let (linf, l2) = (or(&arguments.epsilon, [0.0, 0.05, 0.1, 0.2, 0.3]), or(&arguments.epsilon_l2, [0.0, 0.5, 1.0, 2.0, 3.0]));
     let mut attacks = vec![];
     for kind in &arguments.attack {
         let kind = AttackKind::parse(kind)?;
         for norm in &arguments.norm {
             let norm = Norm::parse(norm)?;
-            let budgets = if norm == Norm::Linf { &arguments.epsilon } else { &arguments.epsilon_l2 };
+            let budgets = if norm == Norm::Linf { &linf } else { &l2 };
             for &epsilon in budgets {
-                let attack = Attack { kind, norm, epsilon, steps: arguments.steps };
+                let attack = Attack { kind, norm, epsilon, steps: arguments.steps.unwrap_or(40) };
                 attack.check()?;
                 attacks.push(attack);
             }

@@ -55,8 +55,8 @@ pub(crate) struct StabilityArguments {
     /// alpha, of the rule general alpha_m [default: 0,0.25,0.5,0.75,1; of a plane 0 to 1 by 0.05]
     #[arg(long, value_name = "NUMBER,…", value_delimiter = ',')]
     pub(crate) alpha: Vec<f64>,
-    /// alpha_f of the rule general
-    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', default_value = "0.5", conflicts_with = "plane")]
+    /// alpha_f of the rule general [default: 0.5]
+    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', conflicts_with = "plane")]
     pub(crate) alpha_feedback: Vec<f64>,
     /// The (alpha_m, alpha_f) plane of the rule general, instead of alpha and beta [its default activation: identity]
     #[arg(long)]
@@ -116,6 +116,10 @@ pub(crate) fn run(arguments: &StabilityArguments) -> Result<()> {
         return Err(Error::setting("--figure", path.display(), "expected a name that ends in .svg").into());
     }
     check_options_of_a_subject(arguments)?;
+    if !arguments.alpha_feedback.is_empty() && !arguments.rule.iter().any(|rule| rule == "general") {
+        let problem = "only the rule `general` has an alpha_f of its own; name it with --rule, or leave this out";
+        return Err(Error::setting("--alpha-feedback", "given", problem).into());
+    }
     let pool = Pool::new(arguments.threads)?;
     let rows = match &arguments.subject {
         None => random(arguments, &pool)?,
@@ -177,7 +181,7 @@ fn inferences(arguments: &StabilityArguments, loss: Loss) -> Result<InferenceGri
     };
     Ok(InferenceGrid {
         rules: if arguments.plane { vec![RuleKind::General] } else { named(&arguments.rule)? },
-        alphas_feedback: if arguments.plane { alphas.clone() } else { arguments.alpha_feedback.clone() },
+        alphas_feedback: if arguments.plane { alphas.clone() } else { or(&arguments.alpha_feedback, &[0.5]) },
         alphas,
         betas: or(&arguments.beta, if arguments.plane { &[0.1] } else { &[0.01, 0.1, 1.0, 10.0] }),
         schedules: named::<Schedule>(&arguments.schedule)?,

@@ -101,12 +101,14 @@ fn robustness_is_measured_for_every_seed() {
         assert_eq!((row["seed"].as_u64(), &row["loss"]), (Some(5), &again["loss"]));
     }
     for (arguments, expected) in [
-        (["runs/run", "--attack", "fgms"], "did you mean `fgsm`?"),
-        (["runs/run", "--norm", "l3"], "unknown norm `l3`"),
-        (["runs/run", "--epsilon=-1", "--norm=linf"], "epsilon = -1: expected a finite number"),
-        (["runs/run", "--steps", "0"], "steps = 0: expected 1 to"),
+        (&["runs/run", "--attack", "fgms"][..], "did you mean `fgsm`?"),
+        (&["runs/run", "--norm", "l3"], "unknown norm `l3`"),
+        (&["runs/run", "--epsilon=-1", "--norm=linf"], "epsilon = -1: expected a finite number"),
+        (&["runs/run", "--steps", "0"], "steps = 0: expected 1 to"),
+        (&["--attack=noise", "runs/run", "--steps=3"], "--steps = given: none of the attacks"),
+        (&["--norm=linf", "runs/run", "--epsilon-l2=3"], "--epsilon-l2 = given: none of the attacks"),
     ] {
-        assert_refused(&run(&arguments), 2, expected);
+        assert_refused(&run(arguments), 2, expected);
     }
     assert_refused(&run(&["runs"]), 2, "neither a model file nor a run directory");
 }
