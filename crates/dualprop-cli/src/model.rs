@@ -60,7 +60,7 @@ fn first_model(run: &Path) -> PathBuf {
         Ok(recipe) if !model.is_file() && recipe.params().seeds.len() > 1 => {
             let seeds = &recipe.params().seeds;
             output::note(&format!("{}: of its {} seeds the first, {}\n", run.display(), seeds.len(), seeds[0]));
-            run.join(format!("seed-{}", seeds[0])).join("model.safetensors")
+            training::folder_of_seed(run, seeds, seeds[0]).join("model.safetensors")
         }
         _ => model,
     }
@@ -97,11 +97,11 @@ pub(crate) fn models_of(subject: &Path) -> Result<Vec<(PathBuf, Recipe, Model)>>
         return Err(Error::malformed(subject, "it is neither a model file nor a run directory with a recipe.toml").into());
     }
     let seeds = Recipe::load_file(&beside, &[])?.params().seeds.clone();
-    let of_seed = |seed: &u64| {
-        let folder = if seeds.len() > 1 { subject.join(format!("seed-{seed}")) } else { subject.into() };
-        load(folder.join("model.safetensors"), &beside, &[format!("seeds=[{seed}]")])
+    let of_seed = |seed: u64| {
+        let model = training::folder_of_seed(subject, &seeds, seed).join("model.safetensors");
+        load(model, &beside, &[format!("seeds=[{seed}]")])
     };
-    seeds.iter().map(of_seed).collect()
+    seeds.iter().copied().map(of_seed).collect()
 }
 
 /// The loss that a model was trained by: the one named, or that of the recipe beside it, or the cross-entropy.

@@ -9,7 +9,7 @@ use dualprop::Error;
 use dualprop::analysis::{Attack, AttackKind, Norm};
 use dualprop::base::Named;
 use dualprop::data::Folders;
-use dualprop::training::{Robustness, Specimen, robustness, write_rows};
+use dualprop::training::{Robustness, Specimen, mean_and_deviation, robustness, write_rows};
 use serde::Serialize;
 
 use crate::model::{PartArgument, models_of};
@@ -150,12 +150,8 @@ fn describe(text: &mut String, subject: &str, part: &str, of_run: &[Vec<Robustne
             write!(text, "{}{:<22}", if i > 0 { "\n" } else { "" }, format!("  {} {}", name_of(row), row.norm))?;
         }
         let values: Vec<f64> = of_run.iter().map(|model| model[i].accuracy).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let spread = match values.len() {
-            1 => String::new(),
-            n => format!(" ± {:.1}", (squares / (n - 1) as f64).sqrt()),
-        };
+        let (mean, deviation) = mean_and_deviation(&values);
+        let spread = if values.len() > 1 { format!(" ± {deviation:.1}") } else { String::new() };
         write!(text, "  {}: {mean:.1}{spread}", row.epsilon)?;
     }
     writeln!(text)?;

@@ -79,15 +79,15 @@ fn theory(rows: &[&StabilityRow]) -> String {
         return "                  closed form: none\n".into();
     }
     let right = said.iter().filter(|row| row.nets_predicted == row.nets_settled).count();
-    // Near the threshold it takes more passes than any number of them.
-    let slow = said.iter().filter(|row| row.nets_settled < row.nets_predicted).count();
-    let slow = if slow > 0 { format!(", {slow} would need more passes") } else { String::new() };
+    // Near the threshold it may take more passes than any number of them, and beyond the range of numbers nothing settles.
+    let fewer = said.iter().filter(|row| row.nets_settled < row.nets_predicted).count();
+    let fewer = if fewer > 0 { format!(", fewer settled in {fewer}") } else { String::new() };
     let lambda = match (rows[0].lambda_least, rows[0].lambda_most) {
         (Some(least), Some(most)) if least < most => format!(", lambda_max {least:.4} to {most:.4}"),
         (Some(_), Some(most)) => format!(", lambda_max {most:.4}"),
         _ => String::new(),
     };
-    format!("                  closed form: right in {right} of {} cells{slow}{lambda}\n", said.len())
+    format!("                  closed form: right in {right} of {} cells{fewer}{lambda}\n", said.len())
 }
 
 /// The values of a column, each once, in their order.

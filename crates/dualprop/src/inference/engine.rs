@@ -147,10 +147,7 @@ impl<T: Real> Engine<T> {
 
     /// (s⁺_k, s⁻_k) of the last batch, k = 1..L: s⁺ = s̄ + (1−α)Δ, s⁻ = s̄ − αΔ.
     pub fn compartments(&self, k: usize) -> (Vec<T>, Vec<T>) {
-        let alpha = match k == self.topology().depth() {
-            true => self.inference().rule.nudge_weights(1.0).alpha,
-            false => self.inference().rule.dyad_weights(k).alpha,
-        };
+        let alpha = self.inference().rule.mean_weight(k, self.topology().depth());
         let (alpha, rest) = (T::from_f64(alpha), T::from_f64(1.0 - alpha));
         let pairs = || self.mean(k).iter().zip(self.difference(k));
         (pairs().map(|(&s, &d)| s + rest * d).collect(), pairs().map(|(&s, &d)| s - alpha * d).collect())

@@ -174,6 +174,11 @@ impl Rule {
         NudgeWeights { alpha, u, d, beta }
     }
 
+    /// α of layer k = 1..L, the weight of s⁺ in its mean.
+    pub fn mean_weight(&self, k: usize, depth: usize) -> f64 {
+        if k == depth { self.nudge_weights(1.0).alpha } else { self.alpha.at(k) }
+    }
+
     /// α, if it is one for all layers and the output.
     pub fn uniform_alpha(&self) -> Option<f64> {
         let first = match &self.alpha {

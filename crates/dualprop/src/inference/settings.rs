@@ -154,9 +154,10 @@ impl Inference {
     }
 
     fn check_proximal(&self) -> Result<Vec<String>> {
-        let d = self.rule.nudge_weights(self.beta).d;
+        let weights = self.rule.nudge_weights(self.beta);
+        let d = weights.d;
         match self.loss.curvature() {
-            Some(c) if d * self.beta * c >= 1.0 => {
+            Some(c) if !weights.has_maximiser(self.loss) => {
                 let problem = format!(
                     "the proximal nudge of {} has a maximiser only for beta < {}; choose a smaller beta, \
                      or a linearised nudge",

@@ -44,9 +44,7 @@ pub fn measure_stretching(
     memory::require("this measurement", needed, "choose a smaller network or a smaller training.batch_size")?;
     let norms = POWERS.map(|(iterations, power)| (iterations, operator_norms_by(&topology, &parameters, power)));
     let locals = LipschitzMeter::new(&topology, capacity, &pool).measure(&parameters, &batch.x)?;
-    // There is at least one sample.
-    let nothing = LipschitzSummary { mean: f64::NAN, median: f64::NAN, largest: f64::NAN };
-    let summary = LipschitzSummary::of(&locals).unwrap_or(nothing);
+    let summary = LipschitzSummary::of(&locals).expect("a specimen has at least one sample");
     Ok(Stretching { norms: norms.into(), locals, summary, labels: batch.labels })
 }
 

@@ -191,7 +191,7 @@ impl Summary {
 }
 
 /// Mean and standard deviation with n−1 in the denominator; the deviation of a single value is 0.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

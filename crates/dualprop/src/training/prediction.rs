@@ -10,7 +10,7 @@ use crate::network::Model;
 
 use super::evaluation::{Evaluator, evaluation_batch, fitted, normalizer_of};
 use super::preparation::Prepared;
-use super::{Evaluation, Recipe};
+use super::{Evaluation, Recipe, folder_of_seed};
 
 /// What a model says of one sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,8 +93,7 @@ pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> R
     let pool = &pool.clone().with_exact_convolutions(recipe.params().training.exact_conv);
     let seeds = &recipe.params().seeds;
     let of_seed = |&seed: &u64| {
-        let folder = if seeds.len() > 1 { run.join(format!("seed-{seed}")) } else { run.into() };
-        let model = Model::load(&folder.join("model.safetensors"))?;
+        let model = Model::load(&folder_of_seed(run, seeds, seed).join("model.safetensors"))?;
         let data = Prepared::load(&recipe, folders, seed)?;
         let normalizer = normalizer_of(&model, &data.dataset)?;
         let mut evaluator = Evaluator::new(&model.topology, recipe.inference(seed).loss, 0, pool);

@@ -13,16 +13,15 @@ use crate::base::{Error, Result, file};
 /// # Errors
 /// [`Error::Setting`] for a path of another extension; [`Error::Write`].
 pub fn write_rows<R: Serialize>(path: &Path, rows: &[R]) -> Result<()> {
-    let failed = |problem: String| Error::malformed(path, format!("its rows have no place in a table: {problem}"));
     let bytes = match path.extension().and_then(|extension| extension.to_str()) {
         Some("csv") => {
             let mut writer = csv::Writer::from_writer(vec![]);
-            rows.iter().try_for_each(|row| writer.serialize(row)).map_err(|error| failed(error.to_string()))?;
-            writer.into_inner().map_err(|error| failed(error.to_string()))?
+            rows.iter().try_for_each(|row| writer.serialize(row)).map_err(|error| misplaced(path, &error))?;
+            writer.into_inner().map_err(|error| misplaced(path, &error))?
         }
         Some("jsonl") => {
             let lines = rows.iter().map(|row| serde_json::to_string(row).map(|line| line + "\n"));
-            lines.collect::<serde_json::Result<String>>().map_err(|error| failed(error.to_string()))?.into_bytes()
+            lines.collect::<serde_json::Result<String>>().map_err(|error| misplaced(path, &error))?.into_bytes()
         }
         _ => return Err(is_no_table(path)),
     };
@@ -38,7 +37,6 @@ pub(super) fn write_table(path: &Path, columns: &[String], rows: &[Vec<Value>]) 
         let rows: Vec<Named> = rows.iter().map(|row| Named { columns, row }).collect();
         return write_rows(path, &rows);
     }
-    let failed = |problem: String| Error::malformed(path, format!("its rows have no place in a table: {problem}"));
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -49,8 +47,8 @@ pub(super) fn write_table(path: &Path, columns: &[String], rows: &[Vec<Value>]) 
     for row in rows {
         written = written.and_then(|()| writer.write_record(row.iter().map(cell)));
     }
-    written.map_err(|error| failed(error.to_string()))?;
-    file::write_atomic(path, &writer.into_inner().map_err(|error| failed(error.to_string()))?)
+    written.map_err(|error| misplaced(path, &error))?;
+    file::write_atomic(path, &writer.into_inner().map_err(|error| misplaced(path, &error))?)
 }
 
 /// A row with the names of its columns, in their order.
@@ -77,6 +75,11 @@ pub fn check_rows_path(path: &Path) -> Result<()> {
         Some("csv" | "jsonl") => Ok(()),
         _ => Err(is_no_table(path)),
     }
+}
+
+/// Rows that no table can hold.
+fn misplaced(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    Error::malformed(path, format!("its rows have no place in a table: {problem}"))
 }
 
 fn is_no_table(path: &Path) -> Error {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::base::{Error, Result, file};
 use crate::data::Folders;
 
-use super::{Destination, Event, Recipe, RunDirectory, Trainer};
+use super::{Destination, Event, Recipe, RunDirectory, Trainer, folder_of_seed};
 
 /// What the first epoch of a seed gave when it was trained again.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,10 +55,10 @@ pub fn verify(run: &Path, folders: &Folders, threads: Option<usize>) -> Result<V
     }
     let overrides: Vec<String> = threads.map(|threads| format!("training.threads={threads}")).into_iter().collect();
     let recipe = Recipe::load_file(&path, &overrides)?;
-    let place = |seed: &u64| if recipe.params().seeds.len() > 1 { run.join(format!("seed-{seed}")) } else { run.to_path_buf() };
-    let seeds = recipe.params().seeds.iter();
+    let seeds = &recipe.params().seeds;
+    let kept = |seed: u64| folder_of_seed(run, seeds, seed).join("metrics.jsonl");
     file::in_temporary_folder("verify", |root| {
-        seeds.map(|seed| verify_seed(&recipe, folders, *seed, &place(seed).join("metrics.jsonl"), root)).collect()
+        seeds.iter().map(|&seed| verify_seed(&recipe, folders, seed, &kept(seed), root)).collect()
     })
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::targets::small;
+use super::targets::{OF_SWEEP, small, swept};
 
 /// Writes a seed; `name` is "target/file".
 fn write(name: &str, bytes: &[u8]) {
@@ -197,5 +197,10 @@ fn runs() {
     write("model/valid-small", &fs::read(run.join("model.safetensors")).unwrap());
     for (number, name) in (0..).zip(["recipe.toml", "summary.json", "metrics.jsonl", "lock"]) {
         write(&format!("run_directory/valid-{name}"), &[&[number][..], &fs::read(run.join(name)).unwrap()].concat());
+    }
+    let root = swept();
+    for (number, name) in (0..).zip(OF_SWEEP) {
+        let bytes = fs::read(root.path().join("sweep").join(name)).unwrap();
+        write(&format!("sweep/valid-{}", name.replace('/', "-")), &[&[number][..], &bytes].concat());
     }
 }

@@ -12,7 +12,9 @@ use dualprop::data::{
 };
 use dualprop::network::Model;
 use dualprop::training::case::{Case, TraceOptions, trace};
-use dualprop::training::{Destination, Listener, Recipe, RunDirectory, Trainer, predict, resume, run, verify};
+use dualprop::training::{
+    Destination, Listener, Recipe, RunDirectory, Sweep, SweepDirectory, Trainer, Workers, predict, resume, run, verify,
+};
 use tempfile::TempDir;
 
 /// A parser, and what is done with what it reads.
@@ -32,7 +34,7 @@ pub(crate) const CONSTANT: usize = 8 << 20;
 const PACKED: usize = 3 * 1032;
 
 /// Every parser that reads files of others.
-pub(crate) const TARGETS: [Target; 11] = [
+pub(crate) const TARGETS: [Target; 12] = [
     Target { name: "case", accepts: case, per_byte: 64 },
     Target { name: "model", accepts: model, per_byte: 64 },
     Target { name: "idx", accepts: idx, per_byte: PACKED },
@@ -44,6 +46,8 @@ pub(crate) const TARGETS: [Target; 11] = [
     Target { name: "recipe", accepts: recipe, per_byte: 1024 },
     Target { name: "checkpoint", accepts: checkpoint, per_byte: 64 },
     Target { name: "run_directory", accepts: run_directory, per_byte: 64 },
+    // Of a few lists of values up to 4096 cells are made, each with a recipe of its own.
+    Target { name: "sweep", accepts: sweep, per_byte: 1 << 15 },
 ];
 
 /// The target of this name.
@@ -215,5 +219,43 @@ fn finished() -> TempDir {
     let root = folder();
     let destination = Destination { root: root.path().into(), name: Some("run".into()), force: false };
     run(&small(), &no_folders(), &destination, &mut |_| ControlFlow::Continue(())).expect("a small training ends well");
+    root
+}
+
+/// The files of a sweep that are read, by the number that a seed begins with.
+pub(crate) const OF_SWEEP: [&str; 3] = ["sweep.json", "alpha=0/summary.json", "alpha=1/diverged.json"];
+
+/// The first byte says which file of a sweep that is over the others stand in.
+fn sweep(bytes: &[u8]) -> bool {
+    thread_local!(static SWEEP: TempDir = swept());
+    let Some((which, bytes)) = bytes.split_first() else { return false };
+    SWEEP.with(|root| {
+        let folder = root.path().join("sweep");
+        let path = folder.join(OF_SWEEP[usize::from(*which) % OF_SWEEP.len()]);
+        let kept = fs::read(&path).expect("a sweep that is over has the file");
+        fs::write(&path, bytes).expect("a temporary file can be written");
+        // What is over is read and put into the table; what it would train, which may be anything, is not begun.
+        let accepted = SweepDirectory::open(&folder)
+            .and_then(|sweep| sweep.run(&no_folders(), Workers { jobs: 1, threads: 1 }, &|_| ControlFlow::Break(())))
+            .is_ok();
+        fs::write(&path, kept).expect("a temporary file can be written");
+        accepted
+    })
+}
+
+/// A folder with a sweep of two cells, one of which diverges.
+pub(crate) fn swept() -> TempDir {
+    let root = folder();
+    let sets =
+        ["training.epochs=1", "data.limit_train=64", "data.validation=20", "optimizer.learning_rate=0.1", "learning.beta=0.1"];
+    let grid = ["learning.alpha=0,1".to_string()];
+    let sweep = Sweep::new("digits", &sets.map(String::from), &grid, Some(1)).expect("the sweep is sound");
+    let destination = Destination { root: root.path().into(), name: Some("sweep".into()), force: false };
+    let directory = SweepDirectory::create(&destination, sweep).expect("the folder is new");
+    directory.run(&no_folders(), Workers { jobs: 1, threads: 1 }, &|_| ControlFlow::Continue(())).expect("it ends well");
+    // As if the second cell had died: no setting lets one of a sweep's cells do so whatever the numbers of the others.
+    let cell = root.path().join("sweep/alpha=1");
+    fs::remove_file(cell.join("summary.json")).expect("a finished cell has one");
+    fs::write(cell.join("diverged.json"), r#"{"seed":0,"step":3,"quantity":"the loss"}"#).expect("a file can be written");
     root
 }

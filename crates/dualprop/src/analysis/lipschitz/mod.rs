@@ -58,8 +58,7 @@ impl<T: Real> LipschitzMeter<T> {
     }
 
     /// The constant at each sample of x [n, H, W, C], of any number n; each depends on that sample alone and its place in x, and
-    /// neither on the threads nor, in f32, on the capacity: products
-    /// of f64 may round otherwise in a batch of another size.
+    /// neither on the threads nor, in f32, on the capacity: products of f64 may round otherwise in a batch of another size.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] or [`crate::Error::Setting`] for inputs or parameters that do not fit.

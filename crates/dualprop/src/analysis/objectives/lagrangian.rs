@@ -33,15 +33,13 @@ pub fn lagrangian(engine: &Engine<f64>, parameters: &Parameters<f64>, y: &[f64],
     if rule.kind != RuleKind::DpTranspose {
         return Err(Error::setting("learning.rule", format!("{:?}", rule.kind), "the Lagrangian is that of `dp_transpose`"));
     }
-    let alpha = rule.nudge_weights(1.0).alpha;
-    let uniform = (1..depth).all(|k| rule.dyad_weights(k).alpha == alpha && rule.gain_product(k, depth) == 1.0);
-    if !uniform {
+    let (Some(alpha), 1.0) = (rule.uniform_alpha(), rule.gain_product(1, depth)) else {
         return Err(Error::setting(
             "learning.alpha, gain",
             "several",
             "the Lagrangian has one alpha for all layers, and gains of 1",
         ));
-    }
+    };
     let mut messages = Messages::new(topology, engine.samples(), inference.beta, pool);
     messages.set_all(engine)?;
     (1..=depth).try_for_each(|k| messages.listen(k, parameters))?;

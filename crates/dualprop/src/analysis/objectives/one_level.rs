@@ -57,7 +57,7 @@ pub(super) fn weighted(weight: f64, value: impl FnOnce() -> f64) -> f64 {
 
 /// Whether max_z ℓ(z) − ‖z − a‖²/2β is finite, whatever a and y: the loss must curve less than the energy.
 pub(super) fn is_bounded(loss: Loss, beta: f64) -> bool {
-    loss.curvature().is_none_or(|c| c * beta < 1.0)
+    NudgeWeights { alpha: 0.0, u: 0.0, d: 1.0, beta }.has_maximiser(loss)
 }
 
 /// One sample.

@@ -45,7 +45,7 @@ pub fn nudge_strength(inference: &Inference) -> Option<f64> {
     match inference.nudge {
         Nudge::LinearisedFrozen => Some(0.0),
         Nudge::LinearisedLive => Some(strength),
-        Nudge::Proximal if weights.d * strength >= 1.0 => None,
+        Nudge::Proximal if !weights.has_maximiser(inference.loss) => None,
         Nudge::Proximal => Some(strength / ((1.0 + weights.u * strength) * (1.0 - weights.d * strength))),
     }
 }

@@ -59,13 +59,7 @@ impl Settler {
         let depth = topology.depth();
         let plan = Plan::compile(topology, inference, PlanOptions { gradients: false, every_pass: true, optimise: true })?;
         let covered_from = covered_from(&inference.schedule.passes(inference.passes, depth, inference.seed), depth);
-        let states = (1..=depth).map(|k| {
-            let alpha = match k == depth {
-                true => inference.rule.nudge_weights(1.0).alpha,
-                false => inference.rule.dyad_weights(k).alpha,
-            };
-            (alpha, vec![], vec![])
-        });
+        let states = (1..=depth).map(|k| (inference.rule.mean_weight(k, depth), vec![], vec![]));
         Ok(Settler { states: states.collect(), engine: Engine::new(plan, capacity, pool)?, covered_from })
     }
 

@@ -33,6 +33,11 @@ impl NudgeWeights {
         ((1.0 - self.alpha) * self.d - self.alpha * self.u) * self.beta
     }
 
+    /// Whether s⁻ = argmax_s dβ ℓ(s) − ½‖s−a‖² exists, whatever a and y: the loss must curve less than the square.
+    pub fn has_maximiser(&self, loss: Loss) -> bool {
+        loss.curvature().is_none_or(|c| self.d * self.beta * c < 1.0)
+    }
+
     /// Writes (s̄, Δ) of one sample's proximal nudge, with memory of its own.
     pub(crate) fn displace(&self, loss: Loss, a: &[f64], y: &[f64], mean: &mut [f64], difference: &mut [f64]) {
         self.proximal(loss, a, y, mean, difference, &mut Room::default());

@@ -151,10 +151,9 @@ impl RecipeParams {
         {
             self.learning.alpha = Some(OneOrEach::One(alpha));
         }
-        if let Some(Attack { kind: AttackKind::Fgsm | AttackKind::Pgd, norm, steps, .. }) = input_attack {
+        if let Some(Attack { kind, norm, steps, .. }) = input_attack.filter(|attack| attack.kind != AttackKind::Gradient) {
             self.learning.input_norm = Some(norm.name().into());
-            self.learning.input_steps =
-                self.learning.input_steps.or((self.learning.input_attack.as_deref() == Some("pgd")).then_some(steps));
+            self.learning.input_steps = (kind == AttackKind::Pgd).then_some(steps);
         }
         if let Some(Damping::Spectral { power, asymmetry }) = inference.rule.damping {
             let iterations = if let Power::Iterations(n) = power { n } else { 0 };

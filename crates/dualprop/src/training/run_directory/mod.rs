@@ -225,6 +225,11 @@ impl RunDirectory {
     }
 }
 
+/// Where the files of one of a run's seeds stand: in the run's own folder, or of several seeds in one for each.
+pub fn folder_of_seed(run: &Path, seeds: &[u64], seed: u64) -> PathBuf {
+    if seeds.len() > 1 { run.join(format!("seed-{seed}")) } else { run.into() }
+}
+
 /// A folder of its own where `destination` wants one, called `name` or the next that is free if it names none; where an earlier run
 /// of that name was put aside comes second.
 pub(super) fn claim_for(destination: &Destination, name: &str) -> Result<(PathBuf, Option<PathBuf>)> {

@@ -11,7 +11,7 @@ use super::results::RESULTS;
 use super::{Description, Sweep};
 
 /// The file that marks a folder as a sweep's.
-const SWEEP: &str = "sweep.json";
+pub(super) const SWEEP: &str = "sweep.json";
 
 /// The largest description that is read; a real one has some kilobytes.
 const MOST_BYTES: u64 = 1 << 24;

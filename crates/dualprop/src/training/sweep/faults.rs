@@ -213,3 +213,22 @@ fn a_folder_that_is_no_sweep_or_another_one_is_refused() {
     go(root.path(), &sweep, ALONE, &silent).unwrap().finished().unwrap();
     assert!(table(root.path()) == expected(&sweep));
 }
+
+#[test]
+fn a_folder_that_vanishes_ends_the_sweep_and_is_not_made_again() {
+    let sweep = sweep(&["learning.alpha=0,0.5,1"], 1);
+    let root = folder();
+    let (path, away) = (root.path().join("sweep"), root.path().join("away"));
+    let vanish = |event: SweepEvent| {
+        if let SweepEvent::Ended { done: 1, .. } = event {
+            fs::rename(&path, &away).unwrap();
+        }
+        ControlFlow::Continue(())
+    };
+    let error = go(root.path(), &sweep, ALONE, &vanish).unwrap_err().to_string();
+    assert!(error.starts_with("cell learning.alpha=0.5: ") && error.contains("sweep.json: cannot be read"), "{error}");
+    assert!(!path.exists());
+    fs::rename(&away, &path).unwrap();
+    go(root.path(), &sweep, ALONE, &silent).unwrap().finished().unwrap();
+    assert!(table(root.path()) == expected(&sweep));
+}

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, file};
 use crate::data::Folders;
 use crate::training::run_directory::{RECIPE, refuse_link};
 use crate::training::{Destination, Event, Outcome, Recipe, resume, run};
 
+use super::directory::SWEEP;
 use super::{Cell, CellOutcome, Divergence, SweepDirectory, in_cell, results};
 
 /// How much is done at the same time; it never changes a result.
@@ -121,6 +122,8 @@ impl SweepDirectory {
     fn train(&self, cell: &Cell, shared: &Shared) -> Result<Option<CellOutcome>> {
         let folder = self.path.join(&cell.name);
         refuse_link(&folder)?;
+        // A folder that has vanished is not made again in its place, without what says what it is.
+        file::size(&self.path.join(SWEEP))?;
         if (shared.listen)(SweepEvent::Begins(cell)).is_break() {
             return Ok(None);
         }

@@ -35,11 +35,7 @@ pub(super) fn check(analysis: &AnalysisParams, rule: &Rule, data: &Prepared) -> 
 impl Trainer {
     /// The local Lipschitz constants of the parameters as they are now; none where they are not asked for.
     pub(super) fn local_lipschitz(&mut self) -> Result<Option<LipschitzSummary>> {
-        let samples = self.recipe.analysis().lipschitz_samples;
-        if self.engines.lipschitz.is_none() {
-            return Ok(None);
-        }
-        let batch = self.first_of_validation(samples);
+        let batch = self.first_of_validation(self.recipe.analysis().lipschitz_samples);
         let Some(meter) = &mut self.engines.lipschitz else { return Ok(None) };
         Ok(LipschitzSummary::of(&meter.measure(&self.parameters, &batch.x)?))
     }
