@@ -23,10 +23,14 @@ pub fn available() -> Option<u64> {
     let number = |path: &str| read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let (most, now) = (number("/sys/fs/cgroup/memory.max"), number("/sys/fs/cgroup/memory.current"));
     let group = most.map(|most| most.saturating_sub(now.unwrap_or(0)));
-    let limit = read_to_string("/proc/self/limits").ok().and_then(|text| soft_limit(&text));
+    [machine, group, address_space()].into_iter().flatten().min()
+}
+
+/// Bytes that this process's own limit leaves of its address space; none where it has no limit.
+pub fn address_space() -> Option<u64> {
+    let limit = read_to_string("/proc/self/limits").ok().and_then(|text| soft_limit(&text))?;
     let size = read_to_string("/proc/self/status").ok().and_then(|text| field(&text, "VmSize:"));
-    let own = limit.map(|limit| limit.saturating_sub(size.unwrap_or(0)));
-    [machine, group, own].into_iter().flatten().min()
+    Some(limit.saturating_sub(size.unwrap_or(0)))
 }
 
 /// `NAME   24512 kB`, in bytes.

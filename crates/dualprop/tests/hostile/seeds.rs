@@ -175,6 +175,16 @@ fn texts_and_models() {
         let recipe = Recipe::load(built_in.name, &[]).unwrap();
         write(&format!("recipe/valid-{}.toml", built_in.name), recipe.params().to_toml().unwrap().as_bytes());
     }
+    let analysed = [
+        "learning.rule=lpom",
+        "learning.damped=false",
+        "learning.input_perturbation=0.1",
+        "learning.input_attack=pgd",
+        "analysis.robustness_samples=5",
+        "analysis.attacks=['noise linf 0.1', 'pgd-3 l2 1']",
+    ];
+    let recipe = Recipe::load("digits", &analysed.map(String::from)).unwrap();
+    write("recipe/valid-analysed.toml", recipe.params().to_toml().unwrap().as_bytes());
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     write("model/valid-format-1", &fs::read(tests.join("models/format-1.safetensors")).unwrap());
 }

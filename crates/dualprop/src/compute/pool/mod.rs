@@ -5,7 +5,7 @@ mod team;
 
 use std::sync::Arc;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, memory};
 
 use super::Isa;
 use crew::Crew;
@@ -16,6 +16,9 @@ pub(super) const ELEMENTS: usize = 4096;
 
 /// The most threads that a pool starts: more is a slip of the pen, and would only exhaust the machine.
 const MOST_THREADS: usize = 1024;
+
+/// Bytes of address space that a thread takes: its stack, as the standard library makes it, and what guards that.
+const STACK: u64 = (2 << 20) + (64 << 10);
 
 /// Threads of its own, of which the caller's is one; cloning it shares them. What runs on them at the same time as another loop
 /// runs on the caller alone.
@@ -31,8 +34,8 @@ impl Pool {
     /// A pool of this many threads; 0 means one per available core.
     ///
     /// # Errors
-    /// [`Error::Setting`] for more than 1024, before any is started; [`Error::Threads`] if the operating system refuses them;
-    /// as [`Isa::present`].
+    /// [`Error::Setting`] for more than 1024, before any is started; [`Error::Threads`] if the operating system refuses them,
+    /// or a limited address space has no room for them; as [`Isa::present`].
     pub fn new(threads: usize) -> Result<Self> {
         Pool::with_isa(threads, Isa::present()?)
     }
@@ -54,6 +57,13 @@ impl Pool {
         };
         if threads == 1 {
             return Ok(Pool { isa, exact: false, threads, crew: None });
+        }
+        // Threads that took the last of a limited address space would leave nothing to whoever allocates next, and the process would
+        // be aborted without a word.
+        if let Some(room) = memory::address_space().filter(|room| threads as u64 * STACK > room / 2) {
+            let problem =
+                format!("their stacks would take more than half of the {} MiB of address space that are left", room >> 20);
+            return Err(Error::Threads { threads, problem });
         }
         let crew = Crew::new(threads - 1).map_err(|error| Error::Threads { threads, problem: error.to_string() })?;
         Ok(Pool { isa, exact: false, threads, crew: Some(Arc::new(crew)) })
