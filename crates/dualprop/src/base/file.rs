@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::disk::{self, Output};
 use super::{Error, Result};
@@ -255,17 +257,26 @@ pub fn lock(path: &Path, what: &Path) -> Result<File> {
     let file = disk::open(open).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Who holds it is only a help.
-            let _ = (&file).take(64).read_to_string(&mut holder);
-            return Err(Error::Busy { path: what.into(), holder: holder.trim().into() });
-        }
+        Err(fs::TryLockError::WouldBlock) => return Err(Error::Busy { path: what.into(), holder: holder(&file) }),
         Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
     }
     let written = disk::truncate(&file, 0).and_then(|()| writeln!(Output(&file), "process {}", std::process::id()));
     written.map_err(failed)?;
     Ok(file)
+}
+
+/// Who holds a lock, as the file says; whoever has only just taken it writes that in a moment.
+fn holder(mut file: &File) -> String {
+    for _ in 0..10 {
+        let mut name = String::new();
+        // It is only a help.
+        let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(64).read_to_string(&mut name));
+        if read.is_ok() && name.ends_with('\n') {
+            return name.trim().into();
+        }
+        sleep(Duration::from_millis(5));
+    }
+    "another process".into()
 }
 
 /// Lends `work` a folder for its own use below the system's temporary one, which is removed afterwards.
@@ -303,6 +314,28 @@ pub fn remove_unfinished(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_names_its_holder_even_before_that_has_written_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, what) = (folder.path().join("lock"), Path::new("runs/a"));
+        let held = lock(&path, what).unwrap();
+        let message = || lock(&path, what).unwrap_err().to_string();
+        assert!(message().starts_with(&format!("runs/a is in use by process {}; ", std::process::id())), "{}", message());
+        held.set_len(0).unwrap();
+        assert!(message().starts_with("runs/a is in use by another process; "), "{}", message());
+        let text = std::thread::scope(|scope| {
+            let late = scope.spawn(message);
+            sleep(Duration::from_millis(10));
+            (&held).seek(SeekFrom::Start(0)).unwrap();
+            (&held).write_all(b"process 7\n").unwrap();
+            late.join().unwrap()
+        });
+        // However late this thread wrote it.
+        assert!(text.contains("process 7") || text.contains("another process"), "{text}");
+        drop(held);
+        assert!(lock(&path, what).is_ok());
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_content_and_no_litter() {
