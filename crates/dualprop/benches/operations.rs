@@ -46,7 +46,7 @@ fn execute(bencher: Bencher, buffers: Vec<usize>, parameters: Vec<Vec<usize>>, o
         })
         .collect();
     let routings = vec![buffers.iter().copied().max().unwrap_or(0); 1];
-    let program = Program { buffers, routings, parameters, scalars: 0, ops: vec![op] };
+    let program = Program { buffers, routings, parameters, scalars: 0, neurons: vec![], disturbances: None, ops: vec![op] };
     let mut cpu = Cpu::new(program, SAMPLES, pool);
     for id in [0, 1] {
         cpu.buffer_mut(BufferId(id)).iter_mut().enumerate().for_each(|(i, x)| *x = (i % 13) as f32 / 12.0 - 0.5);

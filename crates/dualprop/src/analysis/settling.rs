@@ -82,6 +82,7 @@ fn one_more_update<T: Real>(engine: &Engine<T>, parameters: &Parameters<T>, y: &
         moved.set_state(engine.samples(), k, engine.mean(k), engine.difference(k))?;
     }
     moved.set_prediction(engine.logits())?;
+    moved.set_scales(engine.scales().clone());
     moved.infer(parameters, engine.mean(0), y)?;
     Ok(moved)
 }

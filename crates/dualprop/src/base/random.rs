@@ -25,6 +25,34 @@ pub enum Purpose {
     Augmentation = 7,
     /// Where attacks on inputs start.
     Attack = 8,
+    /// Noise of states.
+    StateNoise = 16,
+    /// Noise of the output's nudge.
+    NudgeNoise = 17,
+    /// Noise of messages.
+    MessageNoise = 18,
+    /// Rounding of states.
+    StateRounding = 19,
+    /// Rounding of messages.
+    MessageRounding = 20,
+    /// Rounding of weights.
+    WeightRounding = 21,
+    /// How far the α of a device is from what was meant.
+    Mismatch = 22,
+    /// Which compartments of a device are dead or stuck.
+    Defects = 23,
+    /// Which layers are updated, and in which order.
+    Asynchrony = 24,
+}
+
+/// The seed of the streams that belong to one batch (or step) and one layer (or parameter) alone, for where a stream has more to be
+/// keyed by than [`Random::new`] takes: two words of the generator's own output at a place that no stream reaches.
+pub fn subseed(seed: u64, purpose: Purpose, batch: u64, layer: u32) -> u64 {
+    let key = [seed as u32, (seed >> 32) as u32];
+    // No purpose of a stream has its highest bit set.
+    let counter = [batch as u32, (batch >> 32) as u32, layer, purpose as u32 | 1 << 31];
+    let [low, high, ..] = philox(counter, key);
+    u64::from(low) | u64::from(high) << 32
 }
 
 /// A stream of random numbers, keyed by seed, purpose, epoch and sample; the draw's index is the last word of the counter.
@@ -65,6 +93,14 @@ impl Random {
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * libm::log(self.uniform())).sqrt();
         radius * libm::cos(TAU * self.uniform())
+    }
+
+    /// Two independent standard normal numbers, of 32 random bits each and within ±6.8: for noise, of which there is much.
+    pub fn normals(&mut self) -> (f64, f64) {
+        let mut uniform = || (f64::from(self.bits()) + 0.5) * (1.0 / (1u64 << 32) as f64);
+        let radius = (-2.0 * libm::log(uniform())).sqrt();
+        let (sine, cosine) = libm::sincos(TAU * uniform());
+        (radius * cosine, radius * sine)
     }
 
     /// A standard normal number, redrawn until it lies within ±2.
@@ -124,6 +160,19 @@ mod tests {
     }
 
     #[test]
+    fn subseeds_depend_on_everything_that_they_are_keyed_by() {
+        let seeds = [
+            subseed(1, Purpose::StateNoise, 2, 3),
+            subseed(2, Purpose::StateNoise, 2, 3),
+            subseed(1, Purpose::NudgeNoise, 2, 3),
+            subseed(1, Purpose::StateNoise, 3, 3),
+            subseed(1, Purpose::StateNoise, 2 + (1 << 32), 3),
+            subseed(1, Purpose::StateNoise, 2, 4),
+        ];
+        assert!((0..6).all(|i| (0..i).all(|j| seeds[i] != seeds[j])), "{seeds:?}");
+    }
+
+    #[test]
     fn normals_have_mean_zero_and_variance_one() {
         let mut random = Random::new(7, Purpose::Synthetic, 0, 0);
         let draws: Vec<f64> = (0..100_000).map(|_| random.normal()).collect();
@@ -131,6 +180,17 @@ mod tests {
         let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 1e5;
         // Standard errors: 0.0032 of the mean, 0.0045 of the variance; four of them.
         assert!(mean.abs() < 0.013 && (variance - 1.0).abs() < 0.018, "mean {mean}, variance {variance}");
+    }
+
+    #[test]
+    fn normals_in_pairs_have_mean_zero_and_variance_one_and_are_uncorrelated() {
+        let mut random = Random::new(7, Purpose::Synthetic, 1, 0);
+        let draws: Vec<(f64, f64)> = (0..100_000).map(|_| random.normals()).collect();
+        let mean = |of: &dyn Fn(f64, f64) -> f64| draws.iter().map(|&(a, b)| of(a, b)).sum::<f64>() / 1e5;
+        // Standard errors: 0.0032 of the means and the product, 0.0045 of the squares, 0.031 of the fourth powers; four of them.
+        assert!([mean(&|a, _| a), mean(&|_, b| b), mean(&|a, b| a * b)].iter().all(|x| x.abs() < 0.013));
+        assert!([mean(&|a, _| a * a), mean(&|_, b| b * b)].iter().all(|x| (x - 1.0).abs() < 0.018));
+        assert!((mean(&|a, _| a.powi(4)) - 3.0).abs() < 0.125);
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use crate::base::{Error, Real, Result};
 
+use super::disturbance::Scales;
+use super::disturbance::cpu::Course;
+use super::dyad::{NeuronWeights, Weights};
 use super::fusion::{Fused, fuse};
 use super::pool::{ELEMENTS, Team};
 use super::spectral::spectral_norm;
@@ -19,6 +22,9 @@ pub struct Cpu<T> {
     buffers: Vec<Vec<T>>,
     routings: Vec<Vec<u8>>,
     scalars: Vec<T>,
+    /// The program's weights of single neurons.
+    neurons: Vec<Vec<Weights<T>>>,
+    course: Course,
     gradients: Vec<Tensor<T>>,
     workspace: Vec<T>,
     updates_early: bool,
@@ -38,7 +44,24 @@ impl<T: Real> Cpu<T> {
         let scalars = vec![T::ZERO; program.scalars];
         let workspace = vec![T::ZERO; program.workspace(capacity, pool.threads())];
         let updates_early = program.reads_no_parameter_after_its_gradient();
-        Cpu { program, capacity, samples: capacity, buffers, routings, scalars, gradients, workspace, updates_early, fused, pool }
+        let neurons = program.neurons.iter().map(NeuronWeights::bind).collect();
+        let course = Course::new(program.disturbances.as_ref().map_or(0, |disturbances| disturbances.layers.len()));
+        let samples = capacity;
+        Cpu {
+            program,
+            capacity,
+            samples,
+            buffers,
+            routings,
+            scalars,
+            neurons,
+            course,
+            gradients,
+            workspace,
+            updates_early,
+            fused,
+            pool,
+        }
     }
 
     /// The program.
@@ -87,6 +110,26 @@ impl<T: Real> Cpu<T> {
     /// The gradients, in the order of the parameters; empty if the program computes none.
     pub fn gradients(&self) -> &[Tensor<T>] {
         &self.gradients
+    }
+
+    /// A batch begins: what keys its disturbances, and the number of its first sample.
+    pub fn begin_batch(&mut self, batch: u64, first: u32) {
+        self.course.begin(batch, first);
+    }
+
+    /// A batch is over: what was measured of it enters the running scales.
+    pub fn end_batch(&mut self) {
+        self.course.end();
+    }
+
+    /// What disturbances are relative to.
+    pub fn scales(&self) -> &Scales {
+        &self.course.scales
+    }
+
+    /// Replaces what disturbances are relative to.
+    pub fn set_scales(&mut self, scales: Scales) {
+        self.course.scales = scales;
     }
 
     /// A number computed by the last execution.
@@ -143,6 +186,12 @@ impl<T: Real> Cpu<T> {
         Ok(())
     }
 
+    /// Updates every parameter by its gradient, once all of them are known.
+    pub fn update(&self, update: &mut Update<T>) {
+        let gradients = (0..).zip(&self.gradients);
+        self.pool.enter(|team| gradients.for_each(|(id, gradient)| update.apply_on(team, ParameterId(id), gradient.data())));
+    }
+
     fn check(&self, parameters: &[Tensor<T>]) -> Result<()> {
         if parameters.len() != self.program.parameters.len() {
             return Err(Error::shape("the parameter list", &[parameters.len()], &[self.program.parameters.len()]));
@@ -197,12 +246,25 @@ impl<T: Real> Cpu<T> {
             Op::Activate { activation, pre_activation, mean } => self.with_output(mean, |device, mean| {
                 dyad::cpu::activate(team, activation, device.buffer(pre_activation), mean);
             }),
-            Op::Dyad { activation, weights, damping, pre_activation, feedback, mean, difference } => {
+            Op::Dyad { activation, weights, neurons, damping, pre_activation, feedback, mean, difference } => {
                 self.with_outputs(mean, difference, |device, mean, difference| {
                     let inputs = (device.buffer(pre_activation), device.buffer(feedback));
                     let damping = damping.map(|id| device.scalar(id));
-                    dyad::cpu::update(team, (activation, weights), damping, inputs, mean, difference);
+                    match neurons.map(|id| &device.neurons[id.0][..]) {
+                        None => dyad::cpu::update(team, (activation, weights), damping, inputs, mean, difference),
+                        Some(each) => dyad::cpu::update_each(team, (activation, each), damping, inputs, mean, difference),
+                    }
                 });
+            }
+            Op::Disturb { layer, nudged, mean, difference } => {
+                let mut course = mem::take(&mut self.course);
+                self.with_outputs(mean, difference, |device, s_mean, s_difference| {
+                    if let Some(disturbances) = &device.program.disturbances {
+                        let neurons = device.program.buffers[mean.0];
+                        course.disturb(team, disturbances, (layer, nudged), neurons, s_mean, s_difference);
+                    }
+                });
+                self.course = course;
             }
             Op::LossGradient { loss, logits, target, gradient } => {
                 let outputs = self.program.buffers[gradient.0];

@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod affine;
+pub mod disturbance;
 pub mod dyad;
 mod gemm;
 pub mod loss;
@@ -24,5 +25,5 @@ pub use finite::all_finite;
 pub use gemm::{Isa, fma_peak};
 pub use loss::Loss;
 pub use pool::Pool;
-pub use program::{BufferId, Op, ParameterId, Program, RoutingId, ScalarId};
+pub use program::{BufferId, NeuronsId, Op, ParameterId, Program, RoutingId, ScalarId};
 pub use tensor::Tensor;

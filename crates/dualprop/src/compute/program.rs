@@ -1,7 +1,8 @@
 //! The language between the plan compiler and a device: a flat list of operations over numbered buffers and parameters.
 
 use super::affine::{self, Map};
-use super::dyad::DyadWeights;
+use super::disturbance::Disturbances;
+use super::dyad::{DyadWeights, NeuronWeights};
 use super::nudge::NudgeWeights;
 use super::pooling::Pooling;
 use super::spectral::Power;
@@ -22,6 +23,10 @@ pub struct ScalarId(pub usize);
 /// Which pixel won in each window of a pool, one row of bytes per sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoutingId(pub usize);
+
+/// The weights of a layer whose neurons have each their own, by their place in the program's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NeuronsId(pub usize);
 
 /// One operation. Buffers are [samples, neurons]; an operation overwrites its outputs completely.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,6 +114,8 @@ pub enum Op {
         activation: Activation,
         /// (α, w⁺, w⁻), or the limit β → 0
         weights: DyadWeights,
+        /// Those of each neuron, in their place
+        neurons: Option<NeuronsId>,
         /// L_k of the proximal term, where the rule is damped
         damping: Option<ScalarId>,
         /// a
@@ -118,6 +125,17 @@ pub enum Op {
         /// s̄, read as well where damped
         mean: BufferId,
         /// Δ, read as well where damped
+        difference: BufferId,
+    },
+    /// Disturbs the dyads of a layer after their update; see [`super::disturbance`].
+    Disturb {
+        /// k = 1..L
+        layer: usize,
+        /// Whether it is an output that was nudged.
+        nudged: bool,
+        /// s̄
+        mean: BufferId,
+        /// Δ
         difference: BufferId,
     },
     /// gradient = ∂ℓ/∂z at these logits, per sample.
@@ -226,6 +244,10 @@ pub struct Program {
     pub parameters: Vec<Vec<usize>>,
     /// How many scalars there are.
     pub scalars: usize,
+    /// The weights of layers whose neurons have each their own.
+    pub neurons: Vec<NeuronWeights>,
+    /// What disturbs the dyads of each layer; none: nothing.
+    pub disturbances: Option<Disturbances>,
     /// The operations, in order.
     pub ops: Vec<Op>,
 }
@@ -319,6 +341,7 @@ impl Op {
                 vec![pre_activation, gradient, mean, difference]
             }
             Op::NudgeProximal { pre_activation, target, mean, difference, .. } => vec![pre_activation, target, mean, difference],
+            Op::Disturb { mean, difference, .. } => vec![mean, difference],
             Op::Copy { from, to } => vec![from, to],
             Op::Zero { buffer } => vec![buffer],
             Op::WeightProduct { mean, difference, .. } => vec![mean, difference],

@@ -1,10 +1,12 @@
 //! The engine: a plan bound to memory and threads, which settles one batch after another.
 
 use crate::base::{Error, Real, Result};
+use crate::compute::disturbance::{Disturbances, Scales};
 use crate::compute::update::Update;
 use crate::compute::{Cpu, Op, Pool, Program, Tensor};
 use crate::network::{Parameters, Topology};
 
+use super::disturbance::Device;
 use super::plan::{Layout, Maps};
 use super::{Damping, Inference, Plan};
 
@@ -30,6 +32,10 @@ use super::{Damping, Inference, Plan};
 pub struct Engine<T> {
     plan: Plan,
     device: Cpu<T>,
+    /// The number of the coming batch, which keys what is drawn for it.
+    batch: u64,
+    /// α of every neuron, layer 1 first.
+    alphas: Vec<Vec<f64>>,
 }
 
 impl<T: Real> Engine<T> {
@@ -40,7 +46,9 @@ impl<T: Real> Engine<T> {
     pub fn new(plan: Plan, capacity: usize, pool: &Pool) -> Result<Self> {
         check_range::<T>(plan.inference(), plan.topology().depth())?;
         let device = Cpu::new(plan.program().clone(), capacity, pool.clone());
-        Ok(Engine { plan, device })
+        let devices = Device::new(plan.topology(), plan.inference());
+        let alphas = (1..=plan.topology().depth()).map(|k| devices.alpha(k)).collect();
+        Ok(Engine { plan, device, batch: 0, alphas })
     }
 
     /// The plan.
@@ -64,7 +72,33 @@ impl<T: Real> Engine<T> {
     /// [`Error::Shape`] or [`Error::Setting`] for inputs or parameters that do not fit.
     pub fn infer(&mut self, parameters: &Parameters<T>, x: &[T], y: &[T]) -> Result<()> {
         self.bind(x, y)?;
-        self.device.execute(0..self.plan.steps().len(), parameters.tensors())
+        self.execute(parameters.tensors())?;
+        self.device.end_batch();
+        Ok(())
+    }
+
+    /// The whole plan.
+    fn execute(&mut self, parameters: &[Tensor<T>]) -> Result<()> {
+        if !self.plan.is_asynchronous() {
+            return self.device.execute(0..self.plan.steps().len(), parameters);
+        }
+        self.pass_by_pass(parameters, |_, _| Ok(false))?;
+        self.device.execute(self.plan.pass(self.plan.passes() + 1), parameters)
+    }
+
+    /// Sets the number of the coming batch, which with the seed and the place keys whatever disturbs it; 0 at first.
+    pub fn set_batch(&mut self, batch: u64) {
+        self.batch = batch;
+    }
+
+    /// What disturbances are relative to: the running scales of all batches so far.
+    pub fn scales(&self) -> &Scales {
+        self.device.scales()
+    }
+
+    /// Replaces what disturbances are relative to.
+    pub fn set_scales(&mut self, scales: Scales) {
+        self.device.set_scales(scales);
     }
 
     /// As [`Engine::infer`] with the parameters of the update, which changes each of them as soon as its gradient is known: to the
@@ -74,7 +108,15 @@ impl<T: Real> Engine<T> {
     /// As [`Engine::infer`].
     pub fn infer_and_update(&mut self, update: &mut Update<T>, x: &[T], y: &[T]) -> Result<()> {
         self.bind(x, y)?;
-        self.device.execute_and_update(update)
+        match self.plan.is_asynchronous() {
+            true => {
+                self.execute(update.parameters())?;
+                self.device.update(update);
+            }
+            false => self.device.execute_and_update(update)?,
+        }
+        self.device.end_batch();
+        Ok(())
     }
 
     /// As [`Engine::infer`], and calls `after(engine, pass)` with the states of each pass 1..K.
@@ -101,16 +143,26 @@ impl<T: Real> Engine<T> {
         parameters: &Parameters<T>,
         x: &[T],
         y: &[T],
-        mut after: impl FnMut(&Self, usize) -> Result<bool>,
+        after: impl FnMut(&Self, usize) -> Result<bool>,
     ) -> Result<()> {
         if !self.plan.every_pass() {
             let problem = "the plan leaves out what only its last pass needs; compile it with every_pass";
             return Err(Error::setting("every_pass", false, problem));
         }
         self.bind(x, y)?;
-        self.device.execute(self.plan.pass(0), parameters.tensors())?;
-        for pass in 1..=self.plan.passes() {
-            self.device.execute(self.plan.pass(pass), parameters.tensors())?;
+        self.pass_by_pass(parameters.tensors(), after)?;
+        self.device.end_batch();
+        Ok(())
+    }
+
+    /// The start and the passes of this batch, until `after` returns true.
+    fn pass_by_pass(&mut self, parameters: &[Tensor<T>], mut after: impl FnMut(&Self, usize) -> Result<bool>) -> Result<()> {
+        self.device.execute(self.plan.pass(0), parameters)?;
+        let drawn = self.inference().passes_of_batch(self.topology().depth(), self.batch);
+        for (pass, groups) in (1..).zip(&drawn) {
+            for range in self.plan.updates(pass, groups) {
+                self.device.execute(range, parameters)?;
+            }
             if after(self, pass)? {
                 break;
             }
@@ -125,6 +177,7 @@ impl<T: Real> Engine<T> {
             return Err(Error::shape("the targets", &[y.len()], &[samples, outputs]));
         }
         self.device.set_samples(samples)?;
+        self.device.begin_batch(self.batch, 0);
         self.device.buffer_mut(self.plan.layout().input()).copy_from_slice(x);
         self.device.buffer_mut(self.plan.layout().target()).copy_from_slice(y);
         Ok(())
@@ -147,10 +200,11 @@ impl<T: Real> Engine<T> {
 
     /// (s⁺_k, s⁻_k) of the last batch, k = 1..L: s⁺ = s̄ + (1−α)Δ, s⁻ = s̄ − αΔ.
     pub fn compartments(&self, k: usize) -> (Vec<T>, Vec<T>) {
-        let alpha = self.inference().rule.mean_weight(k, self.topology().depth());
-        let (alpha, rest) = (T::from_f64(alpha), T::from_f64(1.0 - alpha));
-        let pairs = || self.mean(k).iter().zip(self.difference(k));
-        (pairs().map(|(&s, &d)| s + rest * d).collect(), pairs().map(|(&s, &d)| s - alpha * d).collect())
+        let weight = |alpha: &f64| (T::from_f64(*alpha), T::from_f64(1.0 - *alpha));
+        let weights: Vec<(T, T)> = self.alphas[k - 1].iter().map(weight).collect();
+        let neurons = || self.mean(k).iter().zip(self.difference(k)).zip(weights.iter().cycle());
+        let s_plus = neurons().map(|((&s, &d), &(_, rest))| s + rest * d).collect();
+        (s_plus, neurons().map(|((&s, &d), &(alpha, _))| s - alpha * d).collect())
     }
 
     /// Replaces s̄_k and Δ_k, k = 1..L; what an inference that starts from the previous states continues from.
@@ -234,15 +288,38 @@ pub struct Predictor<T> {
     topology: Topology,
     layout: Layout,
     device: Cpu<T>,
+    /// How many samples have been predicted since the last [`Predictor::begin`].
+    predicted: u32,
 }
+
+/// The batch that keys what disturbs predictions: none of a training.
+const PREDICTION: u64 = u64::MAX;
 
 impl<T: Real> Predictor<T> {
     /// Reserves memory for batches of up to `capacity` samples.
     pub fn new(topology: &Topology, capacity: usize, pool: &Pool) -> Self {
+        Predictor::of(topology, None, capacity, pool)
+    }
+
+    /// A forward pass on the device of an inference: with what disturbs its dyads at rest.
+    pub fn on_device(topology: &Topology, inference: &Inference, capacity: usize, pool: &Pool) -> Self {
+        Predictor::of(topology, Device::new(topology, inference).disturbances(), capacity, pool)
+    }
+
+    fn of(topology: &Topology, disturbances: Option<Disturbances>, capacity: usize, pool: &Pool) -> Self {
         let layout = Layout::new(topology);
-        let ops = Maps { topology, layout: &layout }.forward_pass();
-        let program = program(topology, &layout, ops).without_unused(&[]);
-        Predictor { topology: topology.clone(), layout, device: Cpu::new(program, capacity, pool.clone()) }
+        let maps = Maps { topology, layout: &layout };
+        let ops = if disturbances.is_some() { maps.disturbed_forward_pass() } else { maps.forward_pass() };
+        let program = Program { disturbances, ..program(topology, &layout, ops) }.without_unused(&[]);
+        let device = Cpu::new(program, capacity, pool.clone());
+        Predictor { topology: topology.clone(), layout, device, predicted: 0 }
+    }
+
+    /// The samples to come are counted from 0 and disturbed relative to these scales: the same samples in the same order find the
+    /// same disturbances, in batches of any size.
+    pub fn begin(&mut self, scales: &Scales) {
+        self.predicted = 0;
+        self.device.set_scales(scales.clone());
     }
 
     /// The largest batch.
@@ -255,7 +332,11 @@ impl<T: Real> Predictor<T> {
     /// # Errors
     /// [`Error::Shape`] or [`Error::Setting`] for inputs or parameters that do not fit.
     pub fn predict(&mut self, parameters: &Parameters<T>, x: &[T]) -> Result<&[T]> {
-        self.device.set_samples(samples_of(&self.topology, x)?)?;
+        let samples = samples_of(&self.topology, x)?;
+        self.device.set_samples(samples)?;
+        self.device.begin_batch(PREDICTION, self.predicted);
+        // No data set has 2³² samples.
+        self.predicted = self.predicted.wrapping_add(samples as u32);
         self.device.buffer_mut(self.layout.input()).copy_from_slice(x);
         self.device.execute(0..self.device.program().ops.len(), parameters.tensors())?;
         Ok(self.device.buffer(self.layout.pre_activation(self.topology.depth())))
@@ -269,6 +350,8 @@ pub(super) fn program(topology: &Topology, layout: &Layout, ops: Vec<Op>) -> Pro
         routings: layout.routings().to_vec(),
         parameters: topology.parameters().into_iter().map(|(_, shape)| shape).collect(),
         scalars: topology.depth() - 1,
+        neurons: vec![],
+        disturbances: None,
         ops,
     }
 }

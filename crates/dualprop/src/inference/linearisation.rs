@@ -168,6 +168,7 @@ fn derivative(topology: &Topology, layout: &Layout, k: usize, input: BufferId) -
     Op::Dyad {
         activation: topology.activation(),
         weights: DERIVATIVE,
+        neurons: None,
         damping: None,
         pre_activation: layout.pre_activation(k),
         feedback: input,

@@ -1,6 +1,7 @@
 //! Dual propagation itself: what is fed back (rule), how the loss pulls (nudge), in which order layers are updated
 //! (schedule), the compiler that turns the three into a list of operations (plan), and what executes it (engine).
 
+mod disturbance;
 mod engine;
 mod input_gradient;
 mod linearisation;
@@ -11,6 +12,7 @@ mod rule;
 mod schedule;
 mod settings;
 
+pub use disturbance::{Disturbance, Drawn, MismatchPer, NoisePer};
 pub use engine::{Engine, Predictor};
 pub use input_gradient::InputGradient;
 pub use linearisation::Linearisation;

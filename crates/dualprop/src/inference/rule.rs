@@ -160,8 +160,15 @@ impl Rule {
 
     /// The weights of the dyads of hidden layer k = 1..L−1, the gain included.
     pub fn dyad_weights(&self, k: usize) -> DyadWeights {
-        let (alpha, gain) = (self.alpha.at(k), self.gain.at(k));
-        let (w_plus, w_minus) = self.feedback_weights(alpha, self.alpha_feedback.as_ref().map(|values| values.at(k)));
+        self.shifted(k, 0.0)
+    }
+
+    /// [`Rule::dyad_weights`] with α, and α_f where it is given, moved by `shift`, but to no further than 0 and 1.
+    pub(super) fn shifted(&self, k: usize, shift: f64) -> DyadWeights {
+        let moved = |alpha: f64| (alpha + shift).clamp(0.0, 1.0);
+        let (alpha, gain) = (moved(self.alpha.at(k)), self.gain.at(k));
+        let alpha_feedback = self.alpha_feedback.as_ref().map(|values| moved(values.at(k)));
+        let (w_plus, w_minus) = self.feedback_weights(alpha, alpha_feedback);
         DyadWeights { alpha, w_plus: gain * w_plus, w_minus: gain * w_minus, limit: self.kind == RuleKind::Backprop }
     }
 

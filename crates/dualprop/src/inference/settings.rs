@@ -2,8 +2,10 @@
 
 use crate::base::{Error, Named, Result};
 use crate::compute::Loss;
+use crate::compute::dyad::DyadWeights;
+use crate::compute::nudge::NudgeWeights;
 
-use super::{Nudge, PerLayer, Rule, RuleKind, Schedule};
+use super::{Disturbance, Nudge, PerLayer, Rule, RuleKind, Schedule};
 
 /// The states from which an inference starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,9 @@ pub struct Inference {
     /// Whether layer k's gradient is divided by β·Π_{j=k}^{L−1} g_j, so that β → 0 is backpropagation, or by β alone, the
     /// predecessor's scale.
     pub divide_gain: bool,
-    /// Draws the order of the random schedule.
+    /// What is not ideal in the device that it runs on.
+    pub disturbance: Disturbance,
+    /// Draws the order of the random schedule, and every disturbance.
     pub seed: u64,
 }
 
@@ -84,6 +88,7 @@ impl Inference {
             pool_routing: PoolRouting::Mean,
             nudge_from_pass: 1,
             divide_gain: true,
+            disturbance: Disturbance::default(),
             seed: 0,
         }
     }
@@ -111,10 +116,27 @@ impl Inference {
             return Err(Error::setting("learning.nudge_from_pass", self.nudge_from_pass, problem));
         }
         self.check_output_is_nudged(depth)?;
+        self.disturbance.check(self, depth)?;
         self.check_nudge()
     }
 
+    /// The weights of the dyads of hidden layer k = 1..L−1, the mismatch of β included.
+    pub(super) fn dyad_weights(&self, k: usize) -> DyadWeights {
+        let (weights, [up, down]) = (self.rule.dyad_weights(k), self.disturbance.beta_factors());
+        DyadWeights { w_plus: weights.w_plus * up, w_minus: weights.w_minus * down, ..weights }
+    }
+
+    /// The weights of the output's nudge, the mismatch of β included.
+    pub(super) fn nudge_weights(&self) -> NudgeWeights {
+        let (weights, [up, down]) = (self.rule.nudge_weights(self.beta), self.disturbance.beta_factors());
+        NudgeWeights { u: weights.u * up, d: weights.d * down, ..weights }
+    }
+
     fn check_output_is_nudged(&self, depth: usize) -> Result<()> {
+        // Of an order that is drawn for every batch nothing is known.
+        if self.disturbance.redraw_order {
+            return Ok(());
+        }
         let passes = self.schedule.passes(self.passes, depth, self.seed);
         // A schedule of one sweep has fewer passes than were asked for; its output is then nudged in none of them.
         let nudged = passes.iter().skip(self.nudge_from_pass - 1).flatten().flatten().any(|&layer| layer == depth);
@@ -154,7 +176,7 @@ impl Inference {
     }
 
     fn check_proximal(&self) -> Result<Vec<String>> {
-        let weights = self.rule.nudge_weights(self.beta);
+        let weights = self.nudge_weights();
         let d = weights.d;
         match self.loss.curvature() {
             Some(c) if !weights.has_maximiser(self.loss) => {

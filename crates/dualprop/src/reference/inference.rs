@@ -17,8 +17,9 @@ impl States {
         if k == 0 {
             return self.plus[0].clone();
         }
-        let alpha = settings.alpha_mean[k - 1];
-        self.plus[k].iter().zip(&self.minus[k]).map(|(plus, minus)| alpha * plus + (1.0 - alpha) * minus).collect()
+        let (plus, minus) = (&self.plus[k], &self.minus[k]);
+        let alpha = |i| settings.weights(k, i)[0];
+        (0..plus.len()).map(|i| alpha(i) * plus[i] + (1.0 - alpha(i)) * minus[i]).collect()
     }
 
     /// Δ_k = s_k⁺ − s_k⁻ of layer k = 0..L.
@@ -32,14 +33,38 @@ impl States {
 /// # Panics
 /// If the network, the settings, x and y do not fit each other.
 pub fn infer(network: &Network, x: &[f64], y: &[f64], settings: &Settings) -> States {
+    infer_numbered(network, x, y, settings, 0)
+}
+
+/// [`infer`] for the sample of this number, by which its disturbances are drawn.
+fn infer_numbered(network: &Network, x: &[f64], y: &[f64], settings: &Settings, sample: u32) -> States {
     settings.assert_fit(network);
     let depth = network.depth();
+    // How often each layer has been disturbed.
+    let mut disturbed = vec![0; depth + 1];
+    let mut disturb = |states: &mut States, k: usize, nudged: bool| {
+        if let Some(disturbance) = &settings.disturbance {
+            let alpha: Vec<f64> = (0..states.plus[k].len()).map(|i| settings.weights(k, i)[0]).collect();
+            disturbance.disturb((k, disturbed[k], sample, nudged), &alpha, (&mut states.plus[k], &mut states.minus[k]));
+            disturbed[k] += 1;
+        }
+    };
     let mut states = start(network, x, settings);
     // ∂ℓ/∂a_L at the first prediction, which only a forward pass has at hand before the output's first update.
-    let mut frozen = match settings.start {
-        Start::Forward => Some(settings.loss.gradient(&states.plus[depth], y)),
-        Start::Zero | Start::Previous(_) => None,
-    };
+    let mut frozen = None;
+    if settings.start == Start::Forward {
+        for k in 1..=depth {
+            if settings.disturbance.is_some() {
+                let (a, f) = (network.pre_activation(k, &states.mean(k - 1, settings)), network.activation_of(k));
+                states.plus[k] = a.iter().map(|&a| f.value(a)).collect();
+                states.minus[k] = states.plus[k].clone();
+            }
+            if k == depth {
+                frozen = Some(settings.loss.gradient(&states.plus[k], y));
+            }
+            disturb(&mut states, k, false);
+        }
+    }
     for (index, pass) in settings.order.iter().enumerate() {
         let nudged = index + 1 >= settings.nudge_from_pass;
         for group in pass {
@@ -54,6 +79,7 @@ pub fn infer(network: &Network, x: &[f64], y: &[f64], settings: &Settings) -> St
                 };
                 states.plus[k] = plus;
                 states.minus[k] = minus;
+                disturb(&mut states, k, k == depth && nudged);
             }
         }
     }
@@ -63,7 +89,7 @@ pub fn infer(network: &Network, x: &[f64], y: &[f64], settings: &Settings) -> St
 /// [`infer`] for each sample of a batch by itself.
 pub fn infer_batch(network: &Network, xs: &[Vec<f64>], ys: &[Vec<f64>], settings: &Settings) -> Vec<States> {
     assert_eq!(xs.len(), ys.len(), "a batch has one target for each input");
-    xs.iter().zip(ys).map(|(x, y)| infer(network, x, y, settings)).collect()
+    (0..).zip(xs.iter().zip(ys)).map(|(sample, (x, y))| infer_numbered(network, x, y, settings, sample)).collect()
 }
 
 fn start(network: &Network, x: &[f64], settings: &Settings) -> States {
@@ -90,8 +116,6 @@ fn start(network: &Network, x: &[f64], settings: &Settings) -> States {
 /// (s_k⁺, s_k⁻) of hidden layer k from its pre-activation `a` and the `old` states of itself and of the layer above.
 fn hidden_dyad(network: &Network, settings: &Settings, old: &States, k: usize, a: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let f = network.activation;
-    let (w_plus, w_minus) = (settings.w_plus[k - 1], settings.w_minus[k - 1]);
-    let alpha = settings.alpha_mean[k - 1];
     // fb_k = g_k W_kᵀ Δ_{k+1}; W_k is the map into layer k + 1, a pool of which is linearised at the present state.
     let at = match settings.pool_routing {
         PoolRouting::Plus if !settings.limit => old.plus[k].clone(),
@@ -102,6 +126,7 @@ fn hidden_dyad(network: &Network, settings: &Settings, old: &States, k: usize, a
 
     let (mut plus, mut minus) = (vec![0.0; a.len()], vec![0.0; a.len()]);
     for i in 0..a.len() {
+        let [alpha, w_plus, w_minus] = settings.weights(k, i);
         (plus[i], minus[i]) = if settings.limit {
             // The dyad whose mean is f(a) and whose difference is f′(a) fb (w⁺ + w⁻).
             let difference = f.derivative(a[i]) * fb[i] * (w_plus + w_minus);

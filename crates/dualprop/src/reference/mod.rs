@@ -20,11 +20,14 @@
 //! [`Network`] is the model, [`Settings`] a complete inference in numbers, [`infer`] settles the dyads of one sample into
 //! [`States`], [`local_gradients`] reads the gradients off them and [`backprop`] is what these are compared with.
 //!
+//! [`Settings::neurons`] and [`Disturbance`] are what is not ideal in a device; the ideal one has neither.
+//!
 //! Everything here panics on shapes that do not fit: it is for tests and for readers, and checks nothing for users.
 
 #![allow(clippy::needless_range_loop, reason = "the loops have the indices of the equations")]
 
 mod activation;
+mod disturbance;
 mod gradient;
 mod inference;
 mod layer;
@@ -39,6 +42,7 @@ mod settings;
 mod fixtures;
 
 pub use activation::Activation;
+pub use disturbance::{Disturbance, broken, mismatch};
 pub use gradient::{
     Gradient, backprop, contrastive_objective, cosine, finite_differences, local_gradients, mean_loss, zero_gradients,
 };

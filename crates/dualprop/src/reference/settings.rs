@@ -2,7 +2,7 @@
 
 use crate::base::Named;
 
-use super::{Loss, Network, States, schedule};
+use super::{Disturbance, Loss, Network, States, schedule};
 
 /// How the loss pulls at the output dyad; g = ∂ℓ/∂a_L.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,10 @@ pub struct Settings {
     pub pool_routing: PoolRouting,
     /// Where the states start.
     pub start: Start,
+    /// (α, w⁺, w⁻) of every neuron of hidden layer k at k−1, in the place of those of the layer.
+    pub neurons: Option<Vec<Vec<[f64; 3]>>>,
+    /// What disturbs the dyads after every update, and those of a forward start.
+    pub disturbance: Option<Disturbance>,
     /// Passes → groups → layers (1..L); the layers of a group are updated at once from the values before it. See
     /// [`schedule`]. The first p passes alone give the states after pass p.
     pub order: Vec<Vec<Vec<usize>>>,
@@ -128,6 +132,8 @@ impl Settings {
             loss,
             pool_routing: PoolRouting::Mean,
             start: Start::Forward,
+            neurons: None,
+            disturbance: None,
             order,
         }
     }
@@ -139,6 +145,14 @@ impl Settings {
             product *= self.gain[j - 1];
         }
         product
+    }
+
+    /// (α, w⁺, w⁻) of the i-th neuron of layer k = 1..L.
+    pub(super) fn weights(&self, k: usize, i: usize) -> [f64; 3] {
+        match &self.neurons {
+            Some(layers) if k < self.alpha_mean.len() => layers[k - 1][i],
+            _ => [self.alpha_mean[k - 1], self.w_plus[k - 1], self.w_minus[k - 1]],
+        }
     }
 
     /// Panics unless these settings have the right lengths for the network and can be followed.

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 use crate::base::Result;
+use crate::compute::disturbance::Scales;
 use crate::compute::{Loss, Pool};
 use crate::data::{Batch, Dataset, Normalizer};
-use crate::inference::Predictor;
+use crate::inference::{Inference, Predictor};
 use crate::network::{Model, Parameters, Topology};
 
 /// How well parameters predict samples.
@@ -44,20 +45,28 @@ pub(super) struct Evaluator {
 }
 
 impl Evaluator {
-    pub(super) fn new(topology: &Topology, loss: Loss, batch_size: usize, pool: &Pool) -> Self {
-        let predictor = Predictor::new(topology, evaluation_batch(batch_size), pool);
+    /// Of the network as a function.
+    fn new(topology: &Topology, loss: Loss, pool: &Pool) -> Self {
+        let predictor = Predictor::new(topology, evaluation_batch(0), pool);
         Evaluator { predictor, batch: Batch::new(), loss, pool: pool.clone() }
     }
 
-    /// Predicts these samples; an empty list has no mean.
+    /// Of the network on the device of this inference, which may disturb it.
+    pub(super) fn on_device(topology: &Topology, inference: &Inference, batch_size: usize, pool: &Pool) -> Self {
+        let predictor = Predictor::on_device(topology, inference, evaluation_batch(batch_size), pool);
+        Evaluator { predictor, batch: Batch::new(), loss: inference.loss, pool: pool.clone() }
+    }
+
+    /// Predicts these samples, disturbed relative to these scales; an empty list has no mean.
     pub(super) fn evaluate(
         &mut self,
-        parameters: &Parameters<f32>,
+        (parameters, scales): (&Parameters<f32>, &Scales),
         dataset: &Dataset,
         normalizer: &Normalizer,
         indices: &[usize],
     ) -> Result<Evaluation> {
         let (mut loss, mut hits) = (0.0, Hits::default());
+        self.predictor.begin(scales);
         for indices in indices.chunks(self.predictor.capacity()) {
             self.batch.fill(dataset, normalizer, indices, &self.pool);
             let logits = self.predictor.predict(parameters, &self.batch.x)?;
@@ -71,7 +80,8 @@ impl Evaluator {
     }
 
     /// Mean loss and hits of a batch by a forward pass.
-    pub(super) fn of_batch(&mut self, parameters: &Parameters<f32>, batch: &Batch) -> Result<(f64, Hits)> {
+    pub(super) fn of_batch(&mut self, (parameters, scales): (&Parameters<f32>, &Scales), batch: &Batch) -> Result<(f64, Hits)> {
+        self.predictor.begin(scales);
         let mut summed = (0.0, Hits::default());
         let (inputs, classes) = (batch.x.len() / batch.len(), batch.targets.len() / batch.len());
         for part in (0..batch.len()).step_by(self.predictor.capacity()) {
@@ -95,8 +105,8 @@ pub fn evaluate(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Re
     let dataset = &fitted(model, dataset)?;
     let normalizer = normalizer_of(model, dataset)?;
     let indices: Vec<usize> = (0..dataset.len()).collect();
-    let evaluation =
-        Evaluator::new(&model.topology, loss, 0, pool).evaluate(&model.parameters, dataset, &normalizer, &indices)?;
+    let subject = (&model.parameters, &Scales::default());
+    let evaluation = Evaluator::new(&model.topology, loss, pool).evaluate(subject, dataset, &normalizer, &indices)?;
     if !evaluation.loss.is_finite() {
         let problem = "the model's outputs are not finite on these samples; its weights are too large to say anything";
         return Err(crate::Error::setting("loss", evaluation.loss, problem));

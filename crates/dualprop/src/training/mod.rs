@@ -31,7 +31,7 @@ pub use gradients::{LayerCheck, check_gradients};
 pub use lipschitz::{LipschitzRow, Stretching, measure_stretching};
 pub use metrics::{EpochMetrics, StepMetrics, Summary, mean_and_deviation};
 pub use prediction::{Part, Prediction, evaluate_run, predict};
-pub use recipe::{AnalysisParams, BUILT_IN, BuiltIn, Recipe, RecipeParams};
+pub use recipe::{AnalysisParams, BUILT_IN, BuiltIn, DisturbanceParams, Recipe, RecipeParams};
 pub use robustness::{Robustness, robustness};
 pub use rows::{check_rows_path, write_rows};
 pub use run::{resume, run};

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use crate::base::{Error, Result};
+use crate::compute::disturbance::Scales;
 use crate::compute::{Loss, Pool};
 use crate::data::{Batch, Dataset, Folders};
 use crate::inference::Predictor;
-use crate::network::Model;
+use crate::network::{Model, Topology};
 
+use super::checkpoint::Checkpoint;
 use super::evaluation::{Evaluator, evaluation_batch, fitted, normalizer_of};
 use super::preparation::Prepared;
+use super::run_directory::last_checkpoint;
 use super::{Evaluation, Recipe, folder_of_seed};
 
 /// What a model says of one sample.
@@ -80,7 +83,8 @@ impl Part {
     }
 }
 
-/// Evaluates the model of each seed of a run on a part of the run's data, divided as it was for that seed.
+/// Evaluates the model of each seed of a run on a part of the run's data, divided as it was for that seed, on the device that the
+/// recipe describes.
 ///
 /// # Errors
 /// [`Error::Malformed`] if it is no run; as [`Model::load`] and [`super::Trainer::new`].
@@ -93,15 +97,31 @@ pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> R
     let pool = &pool.clone().with_exact_convolutions(recipe.params().training.exact_conv);
     let seeds = &recipe.params().seeds;
     let of_seed = |&seed: &u64| {
-        let model = Model::load(&folder_of_seed(run, seeds, seed).join("model.safetensors"))?;
+        let folder = folder_of_seed(run, seeds, seed);
+        let model = Model::load(&folder.join("model.safetensors"))?;
         let data = Prepared::load(&recipe, folders, seed)?;
         let normalizer = normalizer_of(&model, &data.dataset)?;
-        let mut evaluator = Evaluator::new(&model.topology, recipe.inference(seed).loss, 0, pool);
-        let evaluate =
-            |dataset: &Dataset, indices: &[usize]| evaluator.evaluate(&model.parameters, dataset, &normalizer, indices);
+        let inference = recipe.inference(seed);
+        let scales = match inference.disturbance.acts_on_states() {
+            true => best_scales(&folder, &model.topology, &recipe)?,
+            false => Scales::default(),
+        };
+        let mut evaluator = Evaluator::on_device(&model.topology, &inference, 0, pool);
+        let subject = (&model.parameters, &scales);
+        let evaluate = |dataset: &Dataset, indices: &[usize]| evaluator.evaluate(subject, dataset, &normalizer, indices);
         data.with_part(part, evaluate).map(|evaluation| (seed, evaluation))
     };
     seeds.iter().map(of_seed).collect()
+}
+
+/// What the best epoch of a run's seed was disturbed relative to: its checkpoint knows.
+fn best_scales(folder: &Path, topology: &Topology, recipe: &Recipe) -> Result<Scales> {
+    let path = last_checkpoint(folder);
+    let checkpoint = Checkpoint::load(&path, topology, recipe.optimizer())?;
+    match checkpoint.progress.best {
+        Some(best) => Ok(best.scales),
+        None => Err(Error::malformed(path, "it knows no best epoch, which is what the model beside it is of")),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::compute::disturbance::Scales;
+
 /// Where a training stands.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,12 +25,15 @@ pub(super) struct Progress {
     pub(super) collapsed: Option<u32>,
     /// The angles to backpropagation that were measured last, per layer, in degrees.
     pub(super) angles_deg: Vec<Option<f64>>,
+    /// What disturbances are relative to; nothing where there are none.
+    #[serde(default, skip_serializing_if = "Scales::is_empty")]
+    pub(super) scales: Scales,
     /// Sums over the batches of the unfinished epoch.
     pub(super) sums: EpochSums,
 }
 
 /// The epoch whose parameters were best on validation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BestEpoch {
     pub(super) epoch: u32,
@@ -36,6 +41,9 @@ pub(super) struct BestEpoch {
     pub(super) accuracy: f64,
     /// On validation.
     pub(super) loss: f64,
+    /// As [`Progress::scales`], of then.
+    #[serde(default, skip_serializing_if = "Scales::is_empty")]
+    pub(super) scales: Scales,
 }
 
 /// Sums over the batches of an epoch, each before its update.
@@ -114,7 +122,7 @@ mod tests {
         let awkward = [0.1 + 0.2, f64::MIN_POSITIVE, 1.0 / 3.0, 123_456_789.123_456_78, 5e-324, 1.797e308];
         for value in awkward {
             let mut progress = Progress { seed: u64::MAX, angles_deg: vec![None, Some(value)], ..Progress::default() };
-            progress.best = Some(BestEpoch { epoch: 3, accuracy: value, loss: -value });
+            progress.best = Some(BestEpoch { epoch: 3, accuracy: value, loss: -value, scales: Scales::of(&[[value, value]]) });
             progress.sums.loss = value;
             progress.sums.cosines.add([value, -value].into_iter());
             let text = serde_json::to_string(&progress).unwrap();

@@ -53,8 +53,9 @@ fn order(inference: &Inference, depth: usize) -> Vec<Vec<Vec<usize>>> {
     }
 }
 
-/// The same inference in the reference's terms, written out from the definitions of the rules; starts from a forward pass.
-fn settings(problem: &Problem, inference: &Inference) -> reference::Settings {
+/// The same inference in the reference's terms, written out from the definitions of the rules; starts from a forward pass, on an
+/// ideal device.
+pub(crate) fn settings(problem: &Problem, inference: &Inference) -> reference::Settings {
     let (rule, depth) = (&inference.rule, problem.topology.depth());
     let last = |values: &PerLayer| match values {
         PerLayer::Uniform(value) => *value,
@@ -95,6 +96,8 @@ fn settings(problem: &Problem, inference: &Inference) -> reference::Settings {
         loss: same(inference.loss),
         pool_routing: same(inference.pool_routing),
         start: reference::Start::Forward,
+        neurons: None,
+        disturbance: None,
         order: order(inference, depth),
     }
 }
@@ -120,7 +123,7 @@ fn settle(
 }
 
 /// (distance of the states, distance of the gradients), relative.
-fn distances(
+pub(crate) fn distances(
     engine: &Engine<f64>,
     problem: &Problem,
     states: &[reference::States],

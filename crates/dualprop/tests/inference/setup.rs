@@ -6,7 +6,7 @@ use dualprop::base::{Named, Real};
 use dualprop::compute::spectral::Power;
 use dualprop::compute::{Activation, Loss, Pool};
 use dualprop::inference::{
-    Damping, Engine, Inference, Nudge, PerLayer, Plan, PlanOptions, PoolRouting, Rule, RuleKind, Schedule, Start,
+    Damping, Disturbance, Engine, Inference, Nudge, PerLayer, Plan, PlanOptions, PoolRouting, Rule, RuleKind, Schedule, Start,
 };
 use dualprop::network::{BiasInitializer, Initializer, Layer, Parameters, PoolOrder, Shape, Topology, initialize};
 use proptest::prelude::*;
@@ -146,6 +146,7 @@ pub(crate) fn inferences(depth: usize, beta: f64) -> impl Strategy<Value = Infer
             pool_routing,
             nudge_from_pass: nudge_from_pass.min(passes),
             divide_gain,
+            disturbance: Disturbance::default(),
             seed,
         }
     });

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod digest;
+mod disturbed;
 mod leaks;
 mod numbers;
 mod resume;

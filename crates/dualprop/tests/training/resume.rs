@@ -8,14 +8,32 @@ use dualprop::training::{Outcome, SeedResult, Summary, resume};
 
 use crate::{folder, go_on, no_folders, recipe, result, stop_at, until, whole};
 
-/// Recipes whose resume needs more than parameters: moments, states, several updates per batch, augmentation, perturbation.
-const RECIPES: [&[&str]; 6] = [
+/// Recipes whose resume needs more than parameters: moments, states, several updates per batch, augmentation, perturbation, and
+/// disturbances with their running scales.
+const RECIPES: [&[&str]; 9] = [
     &[],
     &["optimizer.kind=adam", "optimizer.learning_rate=1e-3", "learning.alpha=0.5", "data.augment=crop_flip"],
     &["learning.start=previous", "learning.schedule=parallel", "learning.passes=4", "learning.nudge=linearised_live"],
     &["learning.multistep=3", "optimizer.kind=adamw", "optimizer.learning_rate=1e-3", "learning.alpha=0.5"],
     &["learning.multistep=2", "learning.start=previous", "learning.passes=2", "optimizer.learning_rate=0.01"],
     &["learning.rule=backprop", "learning.input_perturbation=0.1", "training.shuffle=batches", "training.checkpoint_every=5"],
+    &[
+        "disturbance.state_noise=0.02",
+        "disturbance.message_bits=8",
+        "disturbance.weight_bits=8",
+        "disturbance.rounding=stochastic",
+        "disturbance.dead=0.02",
+        "disturbance.alpha_mismatch=0.1",
+    ],
+    &[
+        "learning.multistep=2",
+        "learning.schedule=parallel",
+        "learning.passes=4",
+        "disturbance.update_probability=[0.6,0.8,1]",
+        "disturbance.message_noise=0.02",
+        "disturbance.noise_per=sample",
+    ],
+    &["learning.start=previous", "learning.schedule=parallel", "learning.passes=4", "disturbance.nudge_noise=0.05"],
 ];
 
 fn without_time(summary: &Summary) -> Vec<SeedResult> {

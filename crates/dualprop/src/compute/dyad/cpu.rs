@@ -33,6 +33,26 @@ pub(crate) fn update<T: Real>(
     });
 }
 
+/// As [`update`] where every neuron has weights of its own.
+pub(crate) fn update_each<T: Real>(
+    team: &Team,
+    (activation, weights): (Activation, &[Weights<T>]),
+    damping: Option<T>,
+    (a, fb): (&[T], &[T]),
+    mean: &mut [T],
+    difference: &mut [T],
+) {
+    let neurons = weights.len();
+    team.pairs(mean, difference, ELEMENTS.div_ceil(neurons) * neurons, |start, mean, difference| {
+        let samples = mean.chunks_mut(neurons).zip(difference.chunks_mut(neurons));
+        for (row, (mean, difference)) in samples.enumerate() {
+            let place = start + row * neurons;
+            let (a, fb) = (&a[place..place + neurons], &fb[place..place + neurons]);
+            update_row(team.isa(), activation, weights, damping, a, fb, mean, difference);
+        }
+    });
+}
+
 compiled! {
     fn activate_piece<T: Real>(activation: Activation, a: &[T], mean: &mut [T]) {
         with_activation!(activation, f => for (mean, &a) in mean.iter_mut().zip(a) {
@@ -65,6 +85,26 @@ compiled! {
                 (*mean, *difference) = w.update(f, a, fb);
             },
             Some(damping) => for ((mean, difference), (&a, &fb)) in neurons {
+                (*mean, *difference) = w.update_damped(f, a, fb, damping, (*mean, *difference));
+            },
+        });
+    }
+
+    fn update_row<T: Real>(
+        activation: Activation,
+        weights: &[Weights<T>],
+        damping: Option<T>,
+        a: &[T],
+        fb: &[T],
+        mean: &mut [T],
+        difference: &mut [T],
+    ) {
+        let neurons = mean.iter_mut().zip(difference).zip(a.iter().zip(fb)).zip(weights);
+        with_activation!(activation, f => match damping {
+            None => for (((mean, difference), (&a, &fb)), w) in neurons {
+                (*mean, *difference) = w.update(f, a, fb);
+            },
+            Some(damping) => for (((mean, difference), (&a, &fb)), w) in neurons {
                 (*mean, *difference) = w.update_damped(f, a, fb, damping, (*mean, *difference));
             },
         });

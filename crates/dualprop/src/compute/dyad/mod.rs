@@ -41,9 +41,32 @@ impl DyadWeights {
     }
 }
 
+/// The weights of a layer whose neurons have each their own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NeuronWeights {
+    /// α of every neuron.
+    pub alpha: Vec<f64>,
+    /// w⁺ of every neuron.
+    pub w_plus: Vec<f64>,
+    /// w⁻ of every neuron.
+    pub w_minus: Vec<f64>,
+}
+
+impl NeuronWeights {
+    /// Those of the i-th neuron.
+    fn at(&self, i: usize) -> DyadWeights {
+        DyadWeights { alpha: self.alpha[i], w_plus: self.w_plus[i], w_minus: self.w_minus[i], limit: false }
+    }
+
+    /// All of them in the type of the states.
+    pub(super) fn bind<T: Real>(&self) -> Vec<Weights<T>> {
+        (0..self.alpha.len()).map(|i| Weights::new(self.at(i))).collect()
+    }
+}
+
 /// [`DyadWeights`] in the type of the states.
-#[derive(Clone, Copy)]
-pub(super) struct Weights<T> {
+#[derive(Debug, Clone, Copy)]
+pub(in crate::compute) struct Weights<T> {
     alpha: T,
     one_minus_alpha: T,
     w_plus: T,

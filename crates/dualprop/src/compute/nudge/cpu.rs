@@ -12,20 +12,20 @@ use super::{NudgeWeights, Room};
 /// Rows that one task nudges.
 const ROWS: usize = 32;
 
-/// s̄ = a + shift·g and Δ = −βg, element by element.
+/// s̄ = a + shift·g and Δ = −(u+d)βg, element by element.
 pub(crate) fn linearised<T: Real>(team: &Team, weights: NudgeWeights, a: &[T], g: &[T], mean: &mut [T], difference: &mut [T]) {
-    let (shift, beta) = (T::from_f64(weights.shift()), T::from_f64(weights.beta));
+    let (shift, pull) = (T::from_f64(weights.shift()), T::from_f64(weights.pull()));
     team.pairs(mean, difference, ELEMENTS, |start, mean, difference| {
-        linearised_piece(team.isa(), (shift, beta), &a[start..], &g[start..], mean, difference);
+        linearised_piece(team.isa(), (shift, pull), &a[start..], &g[start..], mean, difference);
     });
 }
 
 compiled! {
     fn linearised_piece<T: Real>(weights: (T, T), a: &[T], g: &[T], mean: &mut [T], difference: &mut [T]) {
-        let (shift, beta) = weights;
+        let (shift, pull) = weights;
         for ((mean, difference), (&a, &g)) in mean.iter_mut().zip(difference).zip(a.iter().zip(g)) {
             *mean = a + shift * g;
-            *difference = (-(beta * g)).or_zero();
+            *difference = (-(pull * g)).or_zero();
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! With feedback weights u on s⁺ and d on s⁻, and the pre-activation a of the output:
 //!
-//! * **linearised**: s⁺ = a − uβg, s⁻ = a + dβg, g a gradient of the loss; so Δ = −βg since u + d = 1.
+//! * **linearised**: s⁺ = a − uβg, s⁻ = a + dβg, g a gradient of the loss; so Δ = −(u+d)βg, which is −βg where u + d = 1.
 //! * **proximal**: s⁺ = argmin_s uβ ℓ(s) + ½‖s−a‖², s⁻ = argmax_s dβ ℓ(s) − ½‖s−a‖². For the squared errors c/2 ‖s−y‖² in
 //!   closed form, s⁺ − a = −uβg/(1+uβc) and s⁻ − a = dβg/(1−dβc), which needs dβc < 1; for the cross-entropy by
 //!   a safeguarded Newton iteration.
@@ -31,6 +31,11 @@ impl NudgeWeights {
     /// The factor of g in the linearised mean, s̄ = a + shift·g: (−αu + (1−α)d)β.
     pub(super) fn shift(&self) -> f64 {
         ((1.0 - self.alpha) * self.d - self.alpha * self.u) * self.beta
+    }
+
+    /// The factor of −g in the linearised difference: (u+d)β, to the bit β where u = 1−x and d = x for some x.
+    pub(super) fn pull(&self) -> f64 {
+        (self.u + self.d) * self.beta
     }
 
     /// Whether s⁻ = argmax_s dβ ℓ(s) − ½‖s−a‖² exists, whatever a and y: the loss must curve less than the square.

@@ -1,6 +1,6 @@
 //! The naive list: every operation that the schedule asks for, in its order.
 
-use crate::compute::{Activation, BufferId, Op, ScalarId};
+use crate::compute::{Activation, BufferId, NeuronsId, Op, ScalarId};
 use crate::inference::{Damping, Inference, Nudge, Pass, PoolRouting, Start};
 use crate::network::Topology;
 
@@ -129,7 +129,7 @@ impl Emission<'_> {
 
     /// fb_k = W_kᵀ Δ_{k+1}, linearised at the present state of layer k where the map has a pool.
     fn feedback(&mut self, k: usize) {
-        let weights = self.inference.rule.dyad_weights(k);
+        let weights = self.inference.dyad_weights(k);
         let mut routing = self.layout.routing(k + 1);
         if self.maps().pooled(k + 1) {
             // At α = 1 the two states are one.
@@ -150,6 +150,15 @@ impl Emission<'_> {
         let (pre_activation, mean) = (self.layout.pre_activation(k), self.layout.mean(k));
         self.push(k, Op::Activate { activation, pre_activation, mean });
         self.push(k, Op::Zero { buffer: self.layout.difference(k) });
+        self.disturb(k, false);
+    }
+
+    /// What is not ideal in the device, after every update.
+    fn disturb(&mut self, k: usize, nudged: bool) {
+        if self.inference.disturbance.acts_on_states() {
+            let (mean, difference) = (self.layout.mean(k), self.layout.difference(k));
+            self.push(k, Op::Disturb { layer: k, nudged, mean, difference });
+        }
     }
 
     fn dyad(&mut self, k: usize) {
@@ -157,7 +166,8 @@ impl Emission<'_> {
             k,
             Op::Dyad {
                 activation: self.topology.activation(),
-                weights: self.inference.rule.dyad_weights(k),
+                weights: self.inference.dyad_weights(k),
+                neurons: (self.inference.disturbance.alpha_mismatch > 0.0).then_some(NeuronsId(k - 1)),
                 damping: self.inference.rule.damping.as_ref().map(|_| ScalarId(k - 1)),
                 pre_activation: self.layout.pre_activation(k),
                 feedback: self.layout.feedback(k),
@@ -165,10 +175,11 @@ impl Emission<'_> {
                 difference: self.layout.difference(k),
             },
         );
+        self.disturb(k, false);
     }
 
     fn nudge(&mut self, k: usize) {
-        let weights = self.inference.rule.nudge_weights(self.inference.beta);
+        let weights = self.inference.nudge_weights();
         let pre_activation = self.layout.pre_activation(k);
         let (mean, difference) = (self.layout.mean(k), self.layout.difference(k));
         let op = match self.inference.nudge {
@@ -182,6 +193,7 @@ impl Emission<'_> {
             }
         };
         self.push(k, op);
+        self.disturb(k, true);
     }
 
     /// ∂J/∂W_{k−1} = −1/(β Π g) Δ_k s̄_{k−1}ᵀ, a batch mean.

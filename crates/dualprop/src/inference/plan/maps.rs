@@ -43,12 +43,25 @@ impl Maps<'_> {
 
     /// A forward pass: a_k and s̄_k = f(a_k) of every layer from x, but of the output a_L alone.
     pub(in crate::inference) fn forward_pass(self) -> Vec<Op> {
+        (1..=self.topology.depth()).flat_map(|k| self.up(k).into_iter().chain(self.activate(k))).collect()
+    }
+
+    /// [`Maps::forward_pass`] with the disturbances of dyads at rest.
+    pub(in crate::inference) fn disturbed_forward_pass(self) -> Vec<Op> {
         let Maps { topology, layout } = self;
-        let activate = |k| {
-            let (pre_activation, mean) = (layout.pre_activation(k), layout.mean(k));
-            (k < topology.depth()).then_some(Op::Activate { activation: topology.activation(), pre_activation, mean })
+        let disturb = |k| {
+            let (mean, difference) = (layout.mean(k), layout.difference(k));
+            let ops = [Op::Zero { buffer: difference }, Op::Disturb { layer: k, nudged: false, mean, difference }];
+            ops.into_iter().filter(move |_| k < topology.depth())
         };
-        (1..=topology.depth()).flat_map(|k| self.up(k).into_iter().chain(activate(k))).collect()
+        (1..=topology.depth()).flat_map(|k| self.up(k).into_iter().chain(self.activate(k)).chain(disturb(k))).collect()
+    }
+
+    /// s̄_k = f(a_k) of a hidden layer.
+    fn activate(self, k: usize) -> Option<Op> {
+        let Maps { topology, layout } = self;
+        let (pre_activation, mean) = (layout.pre_activation(k), layout.mean(k));
+        (k < topology.depth()).then_some(Op::Activate { activation: topology.activation(), pre_activation, mean })
     }
 
     /// The routing of the map into layer k at s̄_{k−1}, k = 1..L: as much of the way up as it takes.

@@ -4,6 +4,7 @@
 //! operation that provably changes nothing, and records why. Both lists give the same states to the bit on the same kernels
 //! for finite values (0·∞ is not 0), with −0 = +0.
 
+mod asynchrony;
 mod emission;
 mod layout;
 mod maps;
@@ -19,6 +20,8 @@ use crate::compute::{Op, Program};
 use crate::network::Topology;
 
 use super::Inference;
+use super::disturbance::Device;
+use asynchrony::Blocks;
 
 /// What a plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct Plan {
     program: Program,
     layout: Layout,
     passes: usize,
+    /// What an update is made of, where the updates are drawn for every batch.
+    blocks: Option<Blocks>,
     warnings: Vec<String>,
 }
 
@@ -71,24 +76,33 @@ impl Plan {
     pub fn compile(topology: &Topology, inference: &Inference, options: PlanOptions) -> Result<Self> {
         let warnings = inference.check(topology.depth())?;
         let layout = Layout::new(topology);
-        let passes = inference.schedule.passes(inference.passes, topology.depth(), inference.seed);
+        let (asynchronous, depth) = (inference.disturbance.is_asynchronous(), topology.depth());
+        let passes = match inference.disturbance.redraw_order {
+            // Any of them may be drawn in any pass.
+            true => vec![(1..=depth).map(|k| vec![k]).collect(); inference.passes],
+            false => inference.schedule.passes(inference.passes, depth, inference.seed),
+        };
         let naive = emission::emit(topology, inference, &layout, &passes, options.gradients);
-        let (steps, removed) = match options.optimise {
+        let (steps, removed) = match options.optimise && !asynchronous {
             true => redundancy::reduce(naive, &layout, options.every_pass),
             false => (naive, vec![]),
         };
+        let device = Device::new(topology, inference);
         let program = Program {
             buffers: layout.widths().to_vec(),
             routings: layout.routings().to_vec(),
             parameters: topology.parameters().into_iter().map(|(_, shape)| shape).collect(),
-            scalars: topology.depth() - 1,
+            scalars: depth - 1,
+            neurons: device.neurons(),
+            disturbances: device.disturbances(),
             ops: steps.iter().map(|step| step.op).collect(),
         };
         let program = program.without_unused(&layout.always());
         Ok(Plan {
             topology: topology.clone(),
             inference: inference.clone(),
-            every_pass: options.every_pass || !options.optimise,
+            every_pass: options.every_pass || !options.optimise || asynchronous,
+            blocks: asynchronous.then(|| Blocks::of(&steps, passes.len(), depth)),
             steps,
             removed,
             program,
@@ -157,6 +171,19 @@ impl Plan {
     /// `element` bytes a number. Every thread but the first needs up to some megabytes more.
     pub fn memory(&self, samples: usize, element: usize) -> u64 {
         self.program.memory(samples, element)
+    }
+
+    /// Whether which updates take place, or their order, is drawn for every batch.
+    pub fn is_asynchronous(&self) -> bool {
+        self.blocks.is_some()
+    }
+
+    /// The operations of this pass of a batch, one range of the program after the other, as [`Inference::passes_of_batch`] has drawn it.
+    pub(super) fn updates(&self, pass: usize, drawn: &super::Pass) -> Vec<std::ops::Range<usize>> {
+        match &self.blocks {
+            Some(blocks) => blocks.ranges(pass, drawn),
+            None => vec![self.pass(pass)],
+        }
     }
 
     pub(super) fn layout(&self) -> &Layout {

@@ -17,6 +17,7 @@ impl Display for Plan {
             writeln!(out, "{:<6} {:>5}  {name:<15} {formula:<34} {cost:>14}", self.pass_name(step.pass), step.layer)?;
         }
         writeln!(out, "\n{} operations, {} multiply-adds for one sample", self.steps.len(), self.multiply_adds(1))?;
+        self.tell_disturbed(out)?;
         if self.removed.is_empty() {
             return Ok(());
         }
@@ -37,6 +38,18 @@ impl Display for Plan {
 }
 
 impl Plan {
+    /// Why a disturbed plan is longer than others.
+    fn tell_disturbed(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        if self.is_asynchronous() {
+            let what = "which of these updates take place, or their order, is drawn for every batch";
+            writeln!(out, "{what}: nothing can be proved redundant, and the cost is that of all of them")?;
+        }
+        match self.steps.iter().filter(|step| matches!(step.op, Op::Disturb { .. })).count() {
+            0 => Ok(()),
+            count => writeln!(out, "{count} of them disturb: they are never redundant, nor is what depends on them"),
+        }
+    }
+
     fn pass_name(&self, pass: usize) -> String {
         match pass {
             0 => "start".to_string(),
@@ -63,6 +76,7 @@ impl Plan {
             Op::Dyad { pre_activation, feedback, mean, difference, .. } => {
                 format!("{}, {} from {}, {}", b(mean), b(difference), b(pre_activation), b(feedback))
             }
+            Op::Disturb { mean, difference, .. } => format!("{}, {} disturbed", b(mean), b(difference)),
             Op::LossGradient { logits, gradient, .. } => format!("{} = loss'({})", b(gradient), b(logits)),
             Op::NudgeLinearised { pre_activation, gradient, mean, difference, .. } => {
                 format!("{}, {} from {}, {}", b(mean), b(difference), b(pre_activation), b(gradient))
@@ -94,6 +108,7 @@ fn name(op: &Op) -> &'static str {
         Op::Activate { .. } => "activate",
         Op::Dyad { damping: None, .. } => "dyad",
         Op::Dyad { .. } => "damped dyad",
+        Op::Disturb { .. } => "disturb",
         Op::LossGradient { .. } => "loss gradient",
         Op::NudgeLinearised { .. } => "nudge",
         Op::NudgeProximal { .. } => "proximal nudge",

@@ -7,6 +7,8 @@
 //!   ([`Reason::NothingFedBack`]);
 //! * the mean of a dyad that ignores its feedback (DP⊤ at α ∈ {0, 1}, backpropagation) has the version of the activation.
 //!
+//! An operation that disturbs makes new versions whatever it reads, so that neither it nor what it reads or is read from is redundant.
+//!
 //! Walking back, an operation whose outputs are all overwritten before anything reads them is dropped
 //! ([`Reason::Unread`]). A damped update reads its own old state, which every update makes new: it is never dropped.
 
@@ -119,12 +121,12 @@ fn effects(op: Op) -> Vec<Effect> {
         }
         Op::Plus { mean, difference, plus, .. } => one(buffer(plus), vec![buffer(mean), buffer(difference)]),
         Op::Activate { pre_activation, mean, .. } => one(buffer(mean), vec![buffer(pre_activation)]),
-        Op::Dyad { activation, weights, damping, pre_activation, feedback, mean, difference } => {
+        Op::Dyad { activation, weights, neurons, damping, pre_activation, feedback, mean, difference } => {
             let mut reads = vec![buffer(pre_activation), buffer(feedback)];
             if let Some(scalar) = damping {
                 reads.extend([buffer(mean), buffer(difference), Place::Scalar(scalar)]);
             }
-            let of_mean = match damping.is_none() && weights.mean_ignores_feedback() {
+            let of_mean = match damping.is_none() && neurons.is_none() && weights.mean_ignores_feedback() {
                 true => {
                     let expression = Op::Activate { activation, pre_activation, mean };
                     Effect { writes: buffer(mean), reads: vec![buffer(pre_activation)], expression }
@@ -140,6 +142,9 @@ fn effects(op: Op) -> Vec<Effect> {
         ],
         Op::NudgeProximal { pre_activation, target, mean, difference, .. } => [mean, difference]
             .map(|output| Effect { writes: buffer(output), reads: vec![buffer(pre_activation), buffer(target)], expression: op })
+            .into(),
+        Op::Disturb { mean, difference, .. } => [mean, difference]
+            .map(|output| Effect { writes: buffer(output), reads: vec![buffer(mean), buffer(difference)], expression: op })
             .into(),
         Op::Copy { from, to } => one(buffer(to), vec![buffer(from)]),
         Op::Zero { buffer: zeroed } => one(buffer(zeroed), vec![]),
@@ -219,6 +224,11 @@ impl Versions {
         match op {
             Op::Zero { .. } => return ZERO,
             Op::Copy { .. } => return reads[0],
+            // What it draws is always new.
+            Op::Disturb { .. } => {
+                self.newest += 1;
+                return self.newest;
+            }
             _ => {}
         }
         let operation = self.operations.iter().position(|known| *known == effect.expression).unwrap_or_else(|| {
@@ -245,7 +255,9 @@ fn unread(steps: &[Candidate], layout: &Layout, every_pass: bool) -> HashSet<usi
             live.extend(states());
         }
         let effects = effects(step.op);
-        if !effects.iter().any(|effect| live.contains(&effect.writes) || matches!(effect.writes, Place::Gradient(_))) {
+        let kept = |effect: &Effect| live.contains(&effect.writes) || matches!(effect.writes, Place::Gradient(_));
+        // The draws of a layer are counted, so that none may be missing.
+        if !matches!(step.op, Op::Disturb { .. }) && !effects.iter().any(kept) {
             unread.insert(index);
             continue;
         }

@@ -3,7 +3,7 @@
 use crate::base::{Named, Result};
 use crate::compute::spectral::Power;
 use crate::compute::{Activation, Loss};
-use crate::inference::{Damping, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
+use crate::inference::{Damping, Disturbance, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
 use crate::network::{Layer, PoolOrder, Shape, Topology};
 
 use super::settings::{COUNT, COUNTS, FLAG, FLAGS, NUMBER, PER_LAYER, Settings};
@@ -84,6 +84,7 @@ pub(super) fn inference(settings: &mut Settings, depth: usize, damping: Option<V
         start: settings.optional_choice("start", &starts.collect::<Vec<_>>())?.unwrap_or(Start::Forward),
         nudge_from_pass: settings.optional("nudge_from_pass", &COUNT)?.map_or(1, whole),
         divide_gain: settings.optional("divide_gain", &FLAG)?.unwrap_or(true),
+        disturbance: Disturbance::default(),
         seed: match schedule {
             Schedule::Random => settings.optional("seed", &COUNT)?.unwrap_or(0),
             _ => 0,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::analysis::{Attack, AttackKind};
 use crate::base::{Error, Named, Result};
+use crate::compute::disturbance::Quantizer;
 use crate::compute::spectral::Power;
 use crate::compute::{Activation, Pool};
 use crate::data::Shuffle;
@@ -18,7 +19,7 @@ use super::learning::inference;
 use super::params::{NetworkParams, OneOrEach};
 use super::places::Places;
 use super::values::named;
-use super::{AnalysisParams, RecipeParams};
+use super::{AnalysisParams, DisturbanceParams, RecipeParams};
 
 /// A checked recipe: the only thing that can train.
 #[derive(Debug, Clone)]
@@ -30,6 +31,7 @@ pub struct Recipe {
     pool_order: PoolOrder,
     initializers: (Initializer, BiasInitializer),
     inference: Inference,
+    weight_levels: Option<Quantizer>,
     input_attack: Option<Attack>,
     attacks: Vec<Attack>,
     optimizer: OptimizerKind,
@@ -97,7 +99,9 @@ impl RecipeParams {
             named("network.bias_initializer", &self.network.bias_initializer)?,
         );
         let shuffle = named("training.shuffle", &self.training.shuffle)?;
-        let inference = inference(&self.learning)?;
+        let (disturbance, weight_levels) =
+            self.disturbance.as_mut().map(DisturbanceParams::check).transpose()?.unwrap_or_default();
+        let inference = Inference { disturbance, ..inference(&self.learning)? };
         let input_attack = attack(&self.learning)?;
         // How many classes there are changes no depth.
         let depth = layers.of(1).len();
@@ -123,6 +127,7 @@ impl RecipeParams {
             pool_order,
             initializers,
             inference,
+            weight_levels,
             input_attack,
             attacks,
             optimizer,
@@ -231,6 +236,11 @@ impl Recipe {
     /// Rule, nudge and schedule; the seed of a run draws the order of the random schedule.
     pub fn inference(&self, seed: u64) -> Inference {
         Inference { seed, ..self.inference.clone() }
+    }
+
+    /// The levels of kernels, in units of 1/√inputs; none: they are as fine as the numbers.
+    pub fn weight_levels(&self) -> Option<Quantizer> {
+        self.weight_levels
     }
 
     /// What perturbs the inputs of a training; none: they stay as they are.

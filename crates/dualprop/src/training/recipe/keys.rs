@@ -32,6 +32,26 @@ const ALL: &str = "
     input_attack = ''
     input_norm = ''
     input_steps = 0
+    [disturbance]
+    state_noise = 0.0
+    nudge_noise = 0.0
+    message_noise = 0.0
+    noise_per = ''
+    beta_mismatch = 0.0
+    alpha_mismatch = 0.0
+    mismatch_drawn = ''
+    mismatch_per = ''
+    dead = 0.0
+    stuck = 0.0
+    stuck_at = 0.0
+    state_bits = 0
+    message_bits = 0
+    weight_bits = 0
+    rounding = ''
+    range = 0.0
+    weight_range = 0.0
+    update_probability = 0.0
+    redraw_order = false
     [optimizer]
     momentum = 0.0
     momentum_after_warmup = 0.0
@@ -80,7 +100,7 @@ fn check_kind(key: &str, path: &str, known: &Value, found: &Value) -> Result<()>
         (Value::Integer(_), Value::Integer(found)) => *found >= 0 && (key == "seeds" || *found <= i64::from(u32::MAX)),
         _ => known.same_type(found),
     };
-    let of_each_layer = ["alpha", "alpha_feedback", "gain"].contains(&key);
+    let of_each_layer = ["alpha", "alpha_feedback", "gain", "update_probability"].contains(&key);
     let right = match (known, found) {
         (Value::Array(known), Value::Array(found)) => found.iter().all(|found| fits(&known[0], found)),
         (Value::Float(_), Value::Array(found)) if of_each_layer => found.iter().all(|found| fits(known, found)),
@@ -90,7 +110,7 @@ fn check_kind(key: &str, path: &str, known: &Value, found: &Value) -> Result<()>
         return Ok(());
     }
     let expected = match known {
-        Value::Float(_) if of_each_layer => "expected a number, or a list with one for each hidden layer",
+        Value::Float(_) if of_each_layer => "expected a number, or a list with one for each layer that has one",
         Value::Float(_) => "expected a number",
         Value::Integer(_) => "expected a whole number, 0 or more and below 2^32",
         Value::Boolean(_) => "expected true or false",

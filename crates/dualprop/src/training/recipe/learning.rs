@@ -3,7 +3,7 @@
 use crate::base::{Error, Named, Result};
 use crate::compute::Loss;
 use crate::compute::spectral::Power;
-use crate::inference::{Damping, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
+use crate::inference::{Damping, Disturbance, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
 
 use super::params::{LearningParams, OneOrEach};
 use super::values::named;
@@ -53,6 +53,7 @@ pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
         pool_routing: named::<PoolRouting>("learning.pool_routing", &learning.pool_routing)?,
         nudge_from_pass: learning.nudge_from_pass,
         divide_gain: learning.divide_gain,
+        disturbance: Disturbance::default(),
         seed: 0,
     })
 }

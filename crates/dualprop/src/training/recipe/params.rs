@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::AnalysisParams;
+use super::{AnalysisParams, DisturbanceParams};
 
 /// A recipe as its file has it; what the file leaves out has its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct RecipeParams {
     /// `[learning]`
     #[serde(default)]
     pub learning: LearningParams,
+    /// `[disturbance]`; left out: nothing is disturbed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disturbance: Option<DisturbanceParams>,
     /// `[optimizer]`
     #[serde(default)]
     pub optimizer: OptimizerParams,
@@ -93,7 +96,7 @@ pub struct NetworkParams {
 pub enum OneOrEach {
     /// For all layers.
     One(f64),
-    /// For each hidden layer.
+    /// For each of those that have one.
     Each(Vec<f64>),
 }
 

@@ -68,6 +68,11 @@ pub struct RunDirectory {
     _lock: File,
 }
 
+/// The checkpoint from which the run in this folder can go on.
+pub(super) fn last_checkpoint(folder: &Path) -> PathBuf {
+    folder.join(CHECKPOINTS).join(LAST)
+}
+
 impl RunDirectory {
     /// Makes the folder that `destination` asks for.
     ///
@@ -136,7 +141,7 @@ impl RunDirectory {
 
     /// The checkpoint from which the run can go on.
     pub(super) fn last_checkpoint(&self) -> PathBuf {
-        self.path.join(CHECKPOINTS).join(LAST)
+        last_checkpoint(&self.path)
     }
 
     /// Appends one line to `metrics.jsonl` and returns its length.

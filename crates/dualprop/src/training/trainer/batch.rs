@@ -7,6 +7,7 @@ use crate::analysis::{align, dyad_statistics};
 use crate::base::Result;
 use crate::compute::{ParameterId, all_finite};
 use crate::inference::{Engine, Start};
+use crate::learning::quantize;
 
 use super::super::StepMetrics;
 use super::super::evaluation::{Hits, count_hits};
@@ -62,6 +63,8 @@ impl Trainer {
     /// finite.
     fn settle(&mut self, at_once: bool) -> Result<Option<String>> {
         let (rate, momentum) = self.next_step();
+        // No two inferences of a training share what disturbs them.
+        self.engines.rule.set_batch(self.progress.steps);
         let (engine, parameters, batch) = (&mut self.engines.rule, &mut self.parameters, &self.batch);
         let broken = if at_once {
             let mut update = self.optimizer.update(parameters, rate, momentum);
@@ -81,7 +84,7 @@ impl Trainer {
         let (loss, hits) = match engine.inference().start {
             Start::Forward => (engine.loss(), count_hits(engine.logits(), &self.batch.labels)),
             // The engine's first prediction came from states that were not those of a forward pass.
-            _ => self.evaluator.of_batch(&self.parameters, &self.batch)?,
+            _ => self.evaluator.of_batch((&self.parameters, engine.scales()), &self.batch)?,
         };
         match loss.is_finite() {
             true => Ok((loss, hits)),
@@ -154,6 +157,10 @@ impl Trainer {
                 self.optimizer.step(&mut self.parameters, engine.gradients(), rate, momentum, &self.pool);
             }
             self.progress.steps += 1;
+            if let Some(levels) = self.recipe.weight_levels() {
+                let topology = self.engines.rule.topology();
+                quantize(topology, &mut self.parameters, &levels, self.progress.seed, self.progress.steps);
+            }
             self.progress.sums.busy_seconds += began.elapsed().as_secs_f64();
             if listen(Event::Step(self.progress.steps)).is_break() {
                 flow = ControlFlow::Break(());
@@ -162,6 +169,9 @@ impl Trainer {
         // Where the next batch starts from these states, they are the last ones.
         if let (Some(continued), Start::Previous) = (&self.engines.continued, self.engines.rule.inference().start) {
             carry_states(continued, &mut self.engines.rule)?;
+        }
+        if let Some(continued) = &self.engines.continued {
+            self.engines.rule.set_scales(continued.scales().clone());
         }
         Ok(flow)
     }
@@ -172,7 +182,9 @@ impl Trainer {
         if update == 1 {
             carry_states(&self.engines.rule, continued)?;
             continued.set_prediction(self.engines.rule.logits())?;
+            continued.set_scales(self.engines.rule.scales().clone());
         }
+        continued.set_batch(self.progress.steps);
         continued.infer(&self.parameters, &self.batch.x, &self.batch.targets)?;
         match continued.gradients().iter().position(|gradient| !all_finite(&self.pool, gradient.data())) {
             None => Ok(()),

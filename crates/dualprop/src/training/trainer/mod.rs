@@ -14,7 +14,7 @@ use crate::analysis::operator_norms;
 use crate::base::{Error, Result, file};
 use crate::compute::Pool;
 use crate::data::{Batch, Folders, epoch_order};
-use crate::learning::{Optimizer, Rate};
+use crate::learning::{Optimizer, Rate, quantize};
 use crate::network::{Model, Parameters};
 
 use super::checkpoint::{Borrowed, Checkpoint};
@@ -134,8 +134,11 @@ impl Trainer {
         let engines = Engines::new(recipe, &data, &topology, seed, pool)?;
         let parameters = match start {
             true => {
-                let (parameters, warning) = start_parameters(recipe, &topology, &data, seed)?;
+                let (mut parameters, warning) = start_parameters(recipe, &topology, &data, seed)?;
                 data.warnings.extend(warning);
+                if let Some(levels) = recipe.weight_levels() {
+                    quantize(&topology, &mut parameters, &levels, seed, 0);
+                }
                 parameters
             }
             false => Parameters::zeros(&topology),
@@ -147,7 +150,7 @@ impl Trainer {
             parameters,
             optimizer: Optimizer::new(recipe.optimizer(), &topology),
             engines,
-            evaluator: Evaluator::new(&topology, recipe.inference(seed).loss, params.training.batch_size, pool),
+            evaluator: Evaluator::on_device(&topology, &recipe.inference(seed), params.training.batch_size, pool),
             batch: Batch::new(),
             progress: Progress { seed, identity: identity(recipe, &data)?, ..Progress::default() },
             data,
@@ -178,6 +181,12 @@ impl Trainer {
             for (k, (mean, difference)) in (1..).zip(&checkpoint.states) {
                 self.engines.rule.set_state(checkpoint.samples, k, mean, difference)?;
             }
+            let (found, expected) = (&checkpoint.progress.scales, self.engines.rule.scales().len());
+            if found.len() != expected || !found.are_valid() {
+                let problem = format!("its running scales are not those of {expected} layers, finite and not negative");
+                return Err(Error::malformed(path, problem));
+            }
+            self.engines.rule.set_scales(found.clone());
             (self.progress, self.parameters) = (checkpoint.progress, checkpoint.parameters);
             (self.optimizer, self.best) = (checkpoint.optimizer, checkpoint.best);
         }
@@ -235,7 +244,8 @@ impl Trainer {
         let _ = self.train_batch(1, &order[..batch_size], directory, listen)?;
         let Prepared { dataset, normalizer, split, .. } = &self.data;
         let some = &split.validation[..split.validation.len().min(evaluation_batch(batch_size))];
-        let validation = self.evaluator.evaluate(&self.parameters, dataset, normalizer, some)?;
+        let subject = (&self.parameters, self.engines.rule.scales());
+        let validation = self.evaluator.evaluate(subject, dataset, normalizer, some)?;
         self.save(directory, false)?;
         let checkpoint_bytes = file::size(&directory.last_checkpoint())?;
         self.resume(directory)?;
@@ -288,7 +298,8 @@ impl Trainer {
 
     fn measure_epoch(&mut self, epoch: u32) -> Result<EpochMetrics> {
         let Prepared { dataset, normalizer, split, .. } = &self.data;
-        let validation = self.evaluator.evaluate(&self.parameters, dataset, normalizer, &split.validation)?;
+        let subject = (&self.parameters, self.engines.rule.scales());
+        let validation = self.evaluator.evaluate(subject, dataset, normalizer, &split.validation)?;
         if !validation.loss.is_finite() {
             return Err(self.diverged(&format!("the validation loss (layer {})", self.engines.rule.topology().depth())));
         }
@@ -330,7 +341,8 @@ impl Trainer {
         let better = |best: &BestEpoch| accuracy > best.accuracy || accuracy == best.accuracy && loss < best.loss;
         let is_best = self.progress.best.as_ref().is_none_or(better);
         if is_best {
-            self.progress.best = Some(BestEpoch { epoch: metrics.epoch, accuracy, loss });
+            let scales = self.engines.rule.scales().clone();
+            self.progress.best = Some(BestEpoch { epoch: metrics.epoch, accuracy, loss, scales });
             self.best = Some(self.parameters.clone());
         }
         is_best
@@ -338,8 +350,8 @@ impl Trainer {
 
     /// Remembers whether the training has collapsed.
     fn note_collapse(&mut self, metrics: &EpochMetrics) {
-        let fallen = |best: BestEpoch| metrics.validation_accuracy < best.accuracy / 2.0;
-        if metrics.epoch > COLLAPSE_AFTER && self.progress.best.is_some_and(fallen) {
+        let fallen = |best: &BestEpoch| metrics.validation_accuracy < best.accuracy / 2.0;
+        if metrics.epoch > COLLAPSE_AFTER && self.progress.best.as_ref().is_some_and(fallen) {
             self.progress.collapsed = Some(metrics.epoch);
         }
     }
@@ -349,6 +361,7 @@ impl Trainer {
         self.check_finite()?;
         self.progress.metrics_bytes = directory.sync_metrics()?;
         let engine = &self.engines.rule;
+        self.progress.scales = engine.scales().clone();
         let layers = 1..=engine.topology().depth();
         let starts_from_states = engine.inference().start == crate::inference::Start::Previous && self.progress.steps > 0;
         let states = layers.filter(|_| starts_from_states).map(|k| (engine.mean(k), engine.difference(k)));
@@ -367,11 +380,11 @@ impl Trainer {
     /// Tests the best parameters, the only time that the test samples are looked at.
     fn finish(&mut self, directory: &RunDirectory, listen: &mut Listener) -> Result<Outcome<SeedResult>> {
         // A training has at least one epoch, the first of which is the best so far.
-        let Some((best, parameters)) = self.progress.best.zip(self.best.as_ref()) else {
+        let Some((best, parameters)) = self.progress.best.as_ref().zip(self.best.as_ref()) else {
             return Err(Error::malformed(directory.last_checkpoint(), "it knows no best epoch of a training that is over"));
         };
-        let (evaluator, normalizer) = (&mut self.evaluator, &self.data.normalizer);
-        let test = self.data.with_part(Part::Test, |test, indices| evaluator.evaluate(parameters, test, normalizer, indices))?;
+        let (evaluator, normalizer, subject) = (&mut self.evaluator, &self.data.normalizer, (parameters, &best.scales));
+        let test = self.data.with_part(Part::Test, |test, indices| evaluator.evaluate(subject, test, normalizer, indices))?;
         if !test.loss.is_finite() {
             return Err(self.diverged(&format!("the test loss (layer {})", self.engines.rule.topology().depth())));
         }

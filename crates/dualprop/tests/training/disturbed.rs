@@ -1,0 +1,79 @@
+//! Trainings on devices that are not ideal.
+
+use dualprop::compute::Pool;
+use dualprop::network::Model;
+use dualprop::training::{Part, evaluate_run};
+
+use crate::{folder, metrics, no_folders, recipe, result, whole};
+
+const NOISE: [&str; 3] = ["learning.alpha=0.5", "disturbance.state_noise=0.05", "disturbance.message_noise=0.05"];
+
+#[test]
+fn strengths_of_zero_train_the_undisturbed_network_to_the_bit() {
+    let root = tempfile::tempdir().unwrap();
+    let zero = [
+        "disturbance.state_noise=0",
+        "disturbance.nudge_noise=0",
+        "disturbance.message_noise=0",
+        "disturbance.noise_per=sample",
+        "disturbance.beta_mismatch=0",
+        "disturbance.alpha_mismatch=0",
+        "disturbance.dead=0",
+        "disturbance.stuck=0",
+        "disturbance.state_bits=0",
+        "disturbance.message_bits=0",
+        "disturbance.weight_bits=0",
+        "disturbance.rounding=stochastic",
+        "disturbance.update_probability=1",
+        "disturbance.redraw_order=false",
+    ];
+    whole(&recipe("digits", &[]), root.path(), "plain");
+    whole(&recipe("digits", &zero), root.path(), "zero");
+    assert!(result(&folder(root.path(), "zero")) == result(&folder(root.path(), "plain")));
+}
+
+#[test]
+fn threads_change_no_bit_of_a_disturbed_training_and_disturbances_do() {
+    let root = tempfile::tempdir().unwrap();
+    let train = |name: &str, more: &[&str]| {
+        whole(&recipe("digits", &[&NOISE, more].concat()), root.path(), name);
+        result(&folder(root.path(), name))
+    };
+    let expected = train("one", &["training.threads=1"]);
+    assert!(train("two", &["training.threads=2"]) == expected && train("three", &["training.threads=3"]) == expected);
+    assert!(train("other", &["disturbance.state_noise=0.06"]) != expected);
+}
+
+#[test]
+fn a_run_is_evaluated_on_its_device() {
+    let root = tempfile::tempdir().unwrap();
+    // Without saturation a dead compartment makes the weights of its neuron grow without end.
+    let sets = ["disturbance.state_noise=0.02", "disturbance.dead=0.02", "disturbance.message_bits=10", "training.threads=2"];
+    let summary = whole(&recipe("digits", &sets), root.path(), "run");
+    let evaluate = |part| evaluate_run(&folder(root.path(), "run"), part, &no_folders(), &Pool::new(1).unwrap()).unwrap();
+    assert_eq!(evaluate(Part::Test), [(0, summary.results[0].test)]);
+    let best = summary.results[0].best_epoch;
+    let metrics = metrics(&folder(root.path(), "run"));
+    let line = metrics.iter().find(|line| line["kind"] == "epoch" && line["epoch"] == best).unwrap();
+    assert_eq!(line["validation_accuracy"], evaluate(Part::Validation)[0].1.accuracy);
+    // The same network without its device is another one.
+    let ideal = recipe("digits", &["training.threads=2"]);
+    let text = ideal.params().to_toml().unwrap();
+    std::fs::write(folder(root.path(), "run").join("recipe.toml"), text).unwrap();
+    assert_ne!(evaluate(Part::Test)[0].1.loss, summary.results[0].test.loss);
+}
+
+#[test]
+fn kernels_of_few_bits_stay_on_their_levels() {
+    let root = tempfile::tempdir().unwrap();
+    let sets = ["disturbance.weight_bits=5", "disturbance.weight_range=4", "disturbance.rounding=stochastic"];
+    whole(&recipe("digits", &sets), root.path(), "run");
+    let model = Model::load(&folder(root.path(), "run").join("model.safetensors")).unwrap();
+    for (k, inputs) in [(1, 64.0f64), (2, 24.0), (3, 16.0)] {
+        let q = 4.0 / inputs.sqrt() / 15.0;
+        let kernel = model.parameters.get(model.topology.kernel(k)).data();
+        let steps: Vec<f64> = kernel.iter().map(|w| f64::from(*w) / q).collect();
+        assert!(steps.iter().all(|step| (step - step.round()).abs() < 1e-4 && step.abs() < 15.1), "layer {k}");
+        assert!(steps.iter().any(|step| step.abs() > 1.5), "layer {k}");
+    }
+}
