@@ -250,7 +250,7 @@ fn what_cannot_be_resumed_is_told() {
 fn recipes_are_listed_printed_and_tried_out() {
     let folder = tempfile::tempdir().unwrap();
     let list = stdout(&dualprop(folder.path(), &["recipes"]));
-    for name in ["digits", "mnist", "fashion-mnist", "mnist-mixed", "mnist-damped", "mnist-adversarial", "mnist-sgd"] {
+    for name in ["digits", "mnist", "fashion-mnist", "mnist-mixed", "mnist-damped", "mnist-adversarial", "mnist-devices"] {
         assert!(list.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}: {list}");
         let printed = dualprop(folder.path(), &["train", name, "--print-recipe", "--set", "seeds=[9]"]);
         let text = stdout(&printed);

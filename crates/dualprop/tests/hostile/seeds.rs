@@ -185,6 +185,26 @@ fn texts_and_models() {
     ];
     let recipe = Recipe::load("digits", &analysed.map(String::from)).unwrap();
     write("recipe/valid-analysed.toml", recipe.params().to_toml().unwrap().as_bytes());
+    let disturbed = [
+        "learning.schedule=random",
+        "learning.passes=4",
+        "disturbance.state_noise=0.1",
+        "disturbance.nudge_noise=0.1",
+        "disturbance.message_noise=0.1",
+        "disturbance.noise_per=sample",
+        "disturbance.beta_mismatch=-0.1",
+        "disturbance.alpha_mismatch=0.1",
+        "disturbance.dead=0.1",
+        "disturbance.stuck=0.1",
+        "disturbance.state_bits=8",
+        "disturbance.message_bits=8",
+        "disturbance.weight_bits=8",
+        "disturbance.rounding=stochastic",
+        "disturbance.update_probability=[0.5,0.5,1]",
+        "disturbance.redraw_order=true",
+    ];
+    let recipe = Recipe::load("digits", &disturbed.map(String::from)).unwrap();
+    write("recipe/valid-disturbed.toml", recipe.params().to_toml().unwrap().as_bytes());
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     write("model/valid-format-1", &fs::read(tests.join("models/format-1.safetensors")).unwrap());
 }

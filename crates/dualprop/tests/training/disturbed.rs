@@ -1,10 +1,12 @@
 //! Trainings on devices that are not ideal.
 
+use std::ops::ControlFlow;
+
 use dualprop::compute::Pool;
 use dualprop::network::Model;
-use dualprop::training::{Part, evaluate_run};
+use dualprop::training::{Part, evaluate_run, resume};
 
-use crate::{folder, metrics, no_folders, recipe, result, whole};
+use crate::{folder, metrics, no_folders, recipe, result, until, whole};
 
 const NOISE: [&str; 3] = ["learning.alpha=0.5", "disturbance.state_noise=0.05", "disturbance.message_noise=0.05"];
 
@@ -76,4 +78,24 @@ fn kernels_of_few_bits_stay_on_their_levels() {
         assert!(steps.iter().all(|step| (step - step.round()).abs() < 1e-4 && step.abs() < 15.1), "layer {k}");
         assert!(steps.iter().any(|step| step.abs() > 1.5), "layer {k}");
     }
+}
+
+#[test]
+fn a_checkpoint_with_scales_that_cannot_be_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    until(&recipe("digits", &NOISE), root.path(), "run", 5);
+    let run = folder(root.path(), "run");
+    let path = run.join("checkpoints/last.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let key = br#"scales\":[["#;
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+    let number: Vec<u8> = bytes[at..].iter().copied().take_while(|c| *c != b',').collect();
+    // A number of the same length, so that nothing else of the file is wrong.
+    let negative = format!("-{}", "1".repeat(number.len() - 1));
+    let broken = [&bytes[..at], negative.as_bytes(), &bytes[at + number.len()..]].concat();
+    std::fs::write(&path, broken).unwrap();
+    let error = resume(&run, &no_folders(), None, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
+    assert!(error.contains("its running scales are not those of 3 layers, finite and not negative"), "{error}");
+    std::fs::write(&path, bytes).unwrap();
+    assert!(resume(&run, &no_folders(), None, &mut |_| ControlFlow::Continue(())).is_ok());
 }

@@ -58,6 +58,12 @@ pub const BUILT_IN: &[BuiltIn] = &[
         text: include_str!("../../../recipes/mnist-sgd.toml"),
     },
     BuiltIn {
+        name: "mnist-devices",
+        purpose: "MNIST by a 784-128-128-10 network in five epochs, to be swept over disturbances: docs/devices.md",
+        time: "3 s",
+        text: include_str!("../../../recipes/mnist-devices.toml"),
+    },
+    BuiltIn {
         name: "cifar10",
         purpose: "the paper's CIFAR-10 experiment (section 6.2): VGG16 by DP-transpose, 16 passes",
         time: "days",
