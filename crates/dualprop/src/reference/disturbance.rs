@@ -73,8 +73,8 @@ impl Disturbance {
                 minus[i] = of_minus.map_or(minus[i], |v| v * r);
             }
             if let Some(bits) = self.state_bits {
-                plus[i] = self.level(plus[i], bits, r, &mut state_rounding);
-                minus[i] = self.level(minus[i], bits, r, &mut state_rounding);
+                plus[i] = level(plus[i], bits, self.range * r, self.stochastic, &mut state_rounding);
+                minus[i] = level(minus[i], bits, self.range * r, self.stochastic, &mut state_rounding);
             }
             let mut mean = alpha[i] * plus[i] + (1.0 - alpha[i]) * minus[i];
             let mut difference = plus[i] - minus[i];
@@ -82,23 +82,41 @@ impl Disturbance {
             mean += self.message_noise * r * first;
             difference += self.message_noise * r * second;
             if let Some(bits) = self.message_bits {
-                mean = self.level(mean, bits, r, &mut message_rounding);
-                difference = self.level(difference, bits, r_difference, &mut message_rounding);
+                mean = level(mean, bits, self.range * r, self.stochastic, &mut message_rounding);
+                difference = level(difference, bits, self.range * r_difference, self.stochastic, &mut message_rounding);
             }
             plus[i] = mean + (1.0 - alpha[i]) * difference;
             minus[i] = mean - alpha[i] * difference;
         }
     }
+}
 
-    /// The level of x: of n bits there are 2ⁿ⁻¹ − 1 on either side of 0, the last at ± range r.
-    fn level(&self, x: f64, bits: u32, r: f64, random: &mut Random) -> f64 {
-        let levels = 2f64.powi(bits as i32 - 1) - 1.0;
-        let spacing = self.range * r / levels;
-        if spacing == 0.0 {
-            return 0.0;
+/// The level of x: of n bits there are 2ⁿ⁻¹ − 1 on either side of 0, the last at ± `most`.
+fn level(x: f64, bits: u32, most: f64, stochastic: bool, random: &mut Random) -> f64 {
+    let levels = 2f64.powi(bits as i32 - 1) - 1.0;
+    let spacing = most / levels;
+    if spacing == 0.0 {
+        return 0.0;
+    }
+    let number = if stochastic { (x / spacing + random.uniform()).floor() } else { (x / spacing).round() };
+    number.clamp(-levels, levels) * spacing
+}
+
+/// Puts the kernel of the map into layer k, [inputs, outputs], on its levels of so many bits within ± range/√in after a step of the
+/// seed's training, `in` being the inputs of a neuron; `parameter` is the kernel's number in the list of all parameters.
+pub fn few_bits(
+    kernel: &mut [f64],
+    (outputs, fan_in): (usize, usize),
+    (bits, range, stochastic): (u32, f64, bool),
+    (seed, step, parameter): (u64, u64, u32),
+) {
+    let most = range / (fan_in as f64).sqrt();
+    for (row, weights) in kernel.chunks_mut(outputs).enumerate() {
+        let seed = subseed(seed, Purpose::WeightRounding, step, parameter);
+        let mut random = Random::new(seed, Purpose::WeightRounding, 0, row as u32);
+        for w in weights {
+            *w = level(*w, bits, most, stochastic, &mut random);
         }
-        let number = if self.stochastic { (x / spacing + random.uniform()).floor() } else { (x / spacing).round() };
-        number.clamp(-levels, levels) * spacing
     }
 }
 

@@ -42,7 +42,7 @@ mod settings;
 mod fixtures;
 
 pub use activation::Activation;
-pub use disturbance::{Disturbance, broken, mismatch};
+pub use disturbance::{Disturbance, broken, few_bits, mismatch};
 pub use gradient::{
     Gradient, backprop, contrastive_objective, cosine, finite_differences, local_gradients, mean_loss, zero_gradients,
 };

@@ -1,11 +1,12 @@
 //! Every disturbance against the reference path with the same random numbers, and what must hold of all of them.
 
-use dualprop::compute::disturbance::{Rounding, Scales};
+use dualprop::compute::disturbance::{Quantizer, Rounding, Scales};
 use dualprop::compute::{Activation, Loss, Op, Pool};
 use dualprop::inference::{
     Damping, Disturbance, Drawn, Engine, Inference, MismatchPer, NoisePer, Nudge, PerLayer, Plan, PlanOptions, Predictor, Rule,
     RuleKind, Schedule,
 };
+use dualprop::learning::quantize;
 use dualprop::network::{PoolOrder, Shape};
 use dualprop::reference;
 
@@ -211,6 +212,28 @@ fn states_of_few_bits_are_those_of_the_reference() {
 fn messages_of_few_bits_are_those_of_the_reference() {
     for rounding in [Rounding::Nearest, Rounding::Stochastic] {
         assert_same_on(&without_pools(), &all_rules(), with(Disturbance { message_bits: Some(7), rounding, ..plain() }));
+    }
+}
+
+#[test]
+fn kernels_of_few_bits_are_those_of_the_reference() {
+    for problem in problems() {
+        for (rounding, step) in [(Rounding::Nearest, 3), (Rounding::Stochastic, 3), (Rounding::Stochastic, 1 << 33)] {
+            let (bits, range, stochastic) = (5, 1.5, rounding == Rounding::Stochastic);
+            let mut parameters = problem.parameters.clone();
+            quantize(&problem.topology, &mut parameters, &Quantizer { bits, range, rounding }, SEED, step);
+            for k in 1..=3 {
+                let id = problem.topology.kernel(k);
+                let shape = problem.parameters.get(id).shape();
+                let (outputs, inputs) = (shape[shape.len() - 1], shape[..shape.len() - 1].iter().product());
+                let mut expected = problem.parameters.get(id).data().to_vec();
+                let number = (SEED, step, id.0 as u32);
+                reference::few_bits(&mut expected, (outputs, inputs), (bits, range, stochastic), number);
+                let found = parameters.get(id).data();
+                assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-15), "layer {k}, {rounding:?}");
+                assert_ne!(found, problem.parameters.get(id).data());
+            }
+        }
     }
 }
 
