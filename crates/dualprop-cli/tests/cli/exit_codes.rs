@@ -208,7 +208,7 @@ const ENDS: &[End] = &[
     }),
     ("cells side by side that need more memory than there is", |at| {
         let layers = "network.layers=['dense 1400', 'dense 1400', 'dense 10']";
-        at.sweep(&["--grid", "learning.alpha=0,1", "--jobs", "2", "--set", layers, "--memory-limit", "320"])
+        at.sweep(&["--grid", "learning.alpha=0,1", "--jobs", "2", "--set", layers, "--memory-limit", "260"])
     }),
     #[cfg(debug_assertions)]
     ("a defect of dualprop", |at| at.command(&["recipes"]).env("DUALPROP_DEFECT", "1").output().unwrap()),

@@ -199,7 +199,7 @@ const LARGE: [&str; 8] = [
 fn cells_that_do_not_fit_side_by_side_are_refused_or_trained_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
     let limited = |more: &[&'static str]| dualprop(folder.path(), &[&LARGE[..], more].concat());
-    let refused = limited(&["--jobs", "2", "--memory-limit", "320", "--name", "two"]);
+    let refused = limited(&["--jobs", "2", "--memory-limit", "260", "--name", "two"]);
     assert_refused(&refused, 2, "error: --jobs = 2: the 2 largest cells would need ");
     assert!(stderr(&refused).contains("into which 1 would fit; give --jobs 1, or 0 for as many as fit"), "{}", stderr(&refused));
     assert!(!folder.path().join("runs/two").exists());
@@ -208,7 +208,7 @@ fn cells_that_do_not_fit_side_by_side_are_refused_or_trained_one_by_one() {
     if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
         return println!("SKIPPED: there is one core, for which one cell is begun anyway");
     }
-    let lowered = limited(&["--set", "data.limit_train=200", "--memory-limit", "320", "--name", "lowered"]);
+    let lowered = limited(&["--set", "data.limit_train=200", "--memory-limit", "260", "--name", "lowered"]);
     assert!(lowered.status.success(), "{}", stderr(&lowered));
     let told = stderr(&lowered);
     assert!(told.lines().any(|line| line.starts_with("1 cell at a time: 2 side by side would need ")), "{told}");
@@ -339,7 +339,8 @@ fn a_sweep_that_is_killed_at_random_instants_and_resumed_is_the_undisturbed_one(
             killed += 1;
             // What is under its own name is whole: every row has as many columns as the first.
             if let Ok(text) = fs::read_to_string(run.join("results.csv")) {
-                let columns = |line: &str| line.matches(',').count();
+                // Commas in quotes are part of what diverged.
+                let columns = |line: &str| line.split('"').step_by(2).map(|plain| plain.matches(',').count()).sum::<usize>();
                 assert!(text.ends_with('\n') && text.lines().all(|line| columns(line) == columns(text.lines().next().unwrap())));
             }
         }
