@@ -76,8 +76,9 @@ pub(crate) struct SweepArguments {
 pub(crate) fn run(arguments: &SweepArguments) -> Result<u8> {
     let folders = Folders::standard(arguments.data_dir.clone());
     let workers = Workers { jobs: arguments.jobs, threads: arguments.threads };
-    let directory = open(arguments, &folders, workers)?;
+    // First, since the thread that listens takes memory too.
     train::listen_for_stop()?;
+    let directory = open(arguments, &folders, workers)?;
     let cells = directory.sweep().cells().len();
     let seeds = directory.sweep().seeds().len();
     if !arguments.quiet {
