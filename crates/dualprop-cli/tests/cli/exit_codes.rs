@@ -79,6 +79,20 @@ impl Place {
         child
     }
 
+    /// A sweep under way, `runs/long`.
+    fn sweeping(&self) -> Child {
+        let arguments = ["sweep", "digits", "--quiet", "--grid", "learning.alpha=0,1", "--set", "training.epochs=100000"];
+        let arguments = [&arguments[..], &["--name", "long", "--jobs", "1"]].concat();
+        let child = self.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for_lines(&self.path().join("runs/long/alpha=0"), 2);
+        child
+    }
+
+    /// A sweep over two short cells with these options.
+    fn sweep(&self, more: &[&str]) -> Output {
+        self.run(&[&["sweep", "digits", "--quiet", "--set", "training.epochs=1"], more].concat())
+    }
+
     fn gradcheck(&self, option: &str, value: &str) -> Output {
         self.run(&["gradcheck", "digits", "--samples", "4", "--coordinates", "2", option, value])
     }
@@ -89,6 +103,7 @@ type End = (&'static str, fn(&Place) -> Output);
 
 const ENDS: &[End] = &[
     ("nothing: it is done", |at| at.run(&["recipes"])),
+    ("a sweep that is done, though cells of it diverged", |at| at.sweep(&["--grid", "optimizer.learning_rate=0.1,1e38"])),
     ("a closed pipe: who reads no more has seen enough", |at| {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
@@ -98,6 +113,10 @@ const ENDS: &[End] = &[
     ("a file or folder that cannot be written", |at| {
         at.write("file", "");
         at.run(&["train", "--quiet", "--runs-dir", "file/runs"])
+    }),
+    ("a sweep whose folder cannot be written", |at| {
+        at.write("file", "");
+        at.sweep(&["--grid", "learning.alpha=0,1", "--runs-dir", "file/runs"])
     }),
     ("a disk that is full", |at| match full() {
         Some(full) => at.command(&["plan"]).stdout(full).output().unwrap(),
@@ -130,6 +149,8 @@ const ENDS: &[End] = &[
     ("an option or a command that does not exist", |at| at.run(&["train", "--nonsense"])),
     ("an unknown key or name", |at| at.run(&["train", "--set", "learning.alhpa=1"])),
     ("a value that cannot be used", |at| at.run(&["train", "--set", "learning.alpha=2"])),
+    ("a value that cannot be used in a cell of a sweep", |at| at.sweep(&["--grid", "learning.alpha=0,2"])),
+    ("a grid that is none", |at| at.sweep(&["--grid", "learning.alpha"])),
     ("a flaw at a line of a recipe", |at| {
         let printed = stdout(&at.run(&["train", "--print-recipe"]));
         let place = printed.lines().position(|line| line.starts_with("alpha = ")).unwrap();
@@ -154,6 +175,20 @@ const ENDS: &[End] = &[
         at.trained();
         at.run(&["train", "--name", "a"])
     }),
+    ("a sweep of that name", |at| {
+        assert!(at.sweep(&["--grid", "learning.alpha=0", "--name", "a"]).status.success());
+        at.sweep(&["--grid", "learning.alpha=1", "--name", "a"])
+    }),
+    ("a folder that --force does not replace", |at| {
+        fs::create_dir_all(at.path().join("runs/a")).unwrap();
+        at.write("runs/a/photo", "");
+        at.sweep(&["--grid", "learning.alpha=0,1", "--name", "a", "--force"])
+    }),
+    ("a folder that is no sweep", |at| at.run(&["sweep", "--resume", "."])),
+    ("a cell of a sweep that diverged", |at| {
+        assert!(at.sweep(&["--grid", "optimizer.learning_rate=1e38", "--name", "a"]).status.success());
+        at.run(&["train", "--resume", "runs/a/learning_rate=1e38"])
+    }),
     ("a run in use", |at| {
         let mut training = at.training();
         let output = at.run(&["train", "--resume", "runs/long"]);
@@ -161,8 +196,19 @@ const ENDS: &[End] = &[
         training.wait().unwrap();
         output
     }),
+    ("a sweep in use", |at| {
+        let mut sweep = at.sweeping();
+        let output = at.run(&["sweep", "--resume", "runs/long"]);
+        sweep.kill().unwrap();
+        sweep.wait().unwrap();
+        output
+    }),
     ("more memory than there is", |at| {
         at.run(&["train", "--set", "network.layers=['dense 8000', 'dense 8000', 'dense 10']", "--memory-limit", "300"])
+    }),
+    ("cells side by side that need more memory than there is", |at| {
+        let layers = "network.layers=['dense 1400', 'dense 1400', 'dense 10']";
+        at.sweep(&["--grid", "learning.alpha=0,1", "--jobs", "2", "--set", layers, "--memory-limit", "260"])
     }),
     #[cfg(debug_assertions)]
     ("a defect of dualprop", |at| at.command(&["recipes"]).env("DUALPROP_DEFECT", "1").output().unwrap()),
@@ -173,12 +219,19 @@ const ENDS: &[End] = &[
         assert!(Command::new("kill").args([signal, &training.id().to_string()]).status().unwrap().success());
         training.wait_with_output().unwrap()
     }),
+    #[cfg(unix)]
+    ("Ctrl-C or SIGTERM in a sweep", |at| {
+        let sweep = at.sweeping();
+        let signal = if at.verbose { "-INT" } else { "-TERM" };
+        assert!(Command::new("kill").args([signal, &sweep.id().to_string()]).status().unwrap().success());
+        sweep.wait_with_output().unwrap()
+    }),
 ];
 
 /// Rows whose command this system or this build does not have.
 fn elsewhere(what: &str) -> bool {
     (what == "threads that the system refuses" && !cfg!(target_os = "linux"))
-        || (what == "Ctrl-C or SIGTERM" && !cfg!(unix))
+        || (what.starts_with("Ctrl-C or SIGTERM") && !cfg!(unix))
         || (what == "a disk that is full" && !cfg!(target_os = "linux"))
         || (what == "a defect of dualprop" && !cfg!(debug_assertions))
 }

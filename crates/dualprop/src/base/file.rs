@@ -33,6 +33,15 @@ pub fn size(path: &Path) -> Result<u64> {
     path.metadata().map(|metadata| metadata.len()).map_err(|source| Error::Read { path: path.into(), source })
 }
 
+/// What a folder holds.
+///
+/// # Errors
+/// [`Error::Read`] with the folder.
+pub fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    entries.map_err(|source| Error::Read { path: folder.into(), source })
+}
+
 /// Reads a whole text file of at most `most` bytes.
 ///
 /// # Errors

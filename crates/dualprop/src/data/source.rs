@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{Error, Result, memory};
 use crate::network::Shape;
 
+use super::footprint::Footprint;
 use super::imported::{ImportedFile, file_of};
 use super::known::{Constants, KNOWN, Known, Layout};
 use super::records::Records;
@@ -89,6 +90,15 @@ impl Part {
         let mut dataset = dataset.map_err(|error| Error::malformed(self.labels(), error.to_string()))?;
         dataset.constants = about.constants;
         Ok(dataset)
+    }
+
+    /// How much memory its samples take, padded to `input`; `published` is how many there are, unless its file says so itself.
+    fn memory(&self, about: &Description, published: usize, input: Shape) -> Result<Footprint> {
+        let (samples, is_mapped) = match self {
+            Part::Imported(path) => (ImportedFile::open(path)?.samples, true),
+            _ => (published, false),
+        };
+        Ok(Footprint::of(samples, is_mapped, about.input, input))
     }
 
     /// The file that labels come from, or the first of them.
@@ -283,6 +293,22 @@ impl Source {
         match &self.parts {
             None => digits(),
             Some((training, _)) => training.read(&self.about, 0),
+        }
+    }
+
+    /// How much memory the training part and the test part take, with samples padded to `input`, as far as that is known before they
+    /// are read: of published files that they have as many samples as were published.
+    ///
+    /// # Errors
+    /// As [`ImportedFile::open`].
+    pub fn memory(&self, input: Shape) -> Result<[Footprint; 2]> {
+        let [training, test] = self.about.published.unwrap_or_default();
+        match &self.parts {
+            None => Ok([Footprint::of(training, false, self.about.input, input), Footprint::default()]),
+            Some((first, second)) => {
+                let second = second.as_ref().map(|part| part.memory(&self.about, test, input)).transpose()?;
+                Ok([first.memory(&self.about, training, input)?, second.unwrap_or_default()])
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod alignment;
 pub mod benchmark;
 pub mod case;
 mod checkpoint;
+mod divergence;
 mod dry_run;
 mod evaluation;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod trainer;
 mod verification;
 
 pub use alignment::{AlignmentRow, alignment_rows, measure_alignment};
+pub use divergence::Divergence;
 pub use dry_run::{DryRun, dry_run};
 pub use evaluation::{Evaluation, evaluate};
 pub use gradients::{LayerCheck, check_gradients};
@@ -37,6 +39,6 @@ pub use rows::{check_rows_path, write_rows};
 pub use run::{resume, run};
 pub use run_directory::{Destination, RunDirectory, folder_of_seed};
 pub use specimen::Specimen;
-pub use sweep::{Axis, Cell, CellOutcome, Divergence, Sweep, SweepDirectory, SweepEvent, SweepListener, Workers};
+pub use sweep::{Axis, Cell, CellOutcome, Sweep, SweepDirectory, SweepEvent, SweepListener, Workers};
 pub use trainer::{Event, Listener, Outcome, SeedResult, Trainer};
 pub use verification::{Difference, Verification, verify};

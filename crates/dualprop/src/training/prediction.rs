@@ -10,6 +10,7 @@ use crate::inference::Predictor;
 use crate::network::{Model, Topology};
 
 use super::checkpoint::Checkpoint;
+use super::divergence::refuse_diverged;
 use super::evaluation::{Evaluator, evaluation_batch, fitted, normalizer_of};
 use super::preparation::Prepared;
 use super::run_directory::last_checkpoint;
@@ -87,13 +88,15 @@ impl Part {
 /// recipe describes.
 ///
 /// # Errors
-/// [`Error::Malformed`] if it is no run; as [`Model::load`] and [`super::Trainer::new`].
+/// [`Error::Malformed`] if it is no run, or a cell of a sweep that diverged; as [`Model::load`] and [`super::Trainer::new`].
 pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> Result<Vec<(u64, Evaluation)>> {
     let recipe = run.join("recipe.toml");
     if !recipe.is_file() {
         return Err(Error::malformed(run, "it is neither a model file nor a run directory with a recipe.toml"));
     }
     let recipe = Recipe::load_file(&recipe, &[])?;
+    let advice = "evaluate the folder of a seed that finished, if one did, or a model file by --data";
+    refuse_diverged(run, advice)?;
     let pool = &pool.clone().with_exact_convolutions(recipe.params().training.exact_conv);
     let seeds = &recipe.params().seeds;
     let of_seed = |&seed: &u64| {

@@ -170,22 +170,11 @@ impl Engines {
     /// # Errors
     /// As [`Plan::compile`] and [`Engine::new`]; [`Error::Memory`] if the training would not fit.
     pub(super) fn new(recipe: &Recipe, data: &Prepared, topology: &Topology, seed: u64, pool: &Pool) -> Result<Self> {
-        let params = recipe.params();
-        let (capacity, analysis) = (params.training.batch_size, recipe.analysis());
-        let aligned = params.training.alignment_every > 0 || analysis.first_batches > 0;
+        let capacity = recipe.params().training.batch_size;
+        let plans = Plans::compile(recipe, topology, seed)?;
+        memory::require("this training", plans.memory(topology, capacity), REMEDY)?;
+        let Plans { rule, continued, backprop, attacker, measured } = plans;
         let inference = recipe.inference(seed);
-        // β is only a scale of backpropagation's differences; 1 is what no extreme β can spoil.
-        let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
-        let like_continued = Inference { start: Start::Continued, ..inference.clone() };
-        let compile = |inference: &Inference| Plan::compile(topology, inference, PlanOptions::default());
-        let rule = compile(&inference)?;
-        let continued = (params.learning.multistep > 1).then(|| compile(&like_continued)).transpose()?;
-        let backprop = aligned.then(|| compile(&like_backprop)).transpose()?;
-        let attacker = recipe.input_attack().map(|_| Attacker::<f32>::plan(topology, inference.loss)).transpose()?;
-        let measured = capacity.min(analysis.lipschitz_samples);
-        let of_meter = if measured > 0 { LipschitzMeter::<f32>::memory(topology, measured) } else { 0 };
-        let plans = [Some(&rule), continued.as_ref(), backprop.as_ref(), attacker.as_ref()];
-        check_memory(topology, plans, of_meter, capacity)?;
         let attack = || Attacker::new(topology, inference.loss, data.range(), capacity, pool);
         let attacker = attacker.map(|_| attack()).transpose()?;
         let bind = |plan: Plan| Engine::new(plan, capacity, pool);
@@ -199,15 +188,61 @@ impl Engines {
     }
 }
 
-/// That everything which a training holds at once fits into the memory that there is.
-fn check_memory(topology: &Topology, plans: [Option<&Plan>; 4], meters: u64, batch_size: usize) -> Result<()> {
-    const F32: u64 = size_of::<f32>() as u64;
-    let neurons: u64 = (0..=topology.depth()).map(|k| topology.state(k).neurons() as u64).sum();
-    // The parameters, two moments of the optimiser, the best parameters, and the checkpoint of all of them, twice: as bytes
-    // of each tensor and of the file.
-    let parameters = (3 * 4 * F32).saturating_mul(topology.parameter_count() as u64);
-    let evaluation = (2 * F32 * evaluation_batch(batch_size) as u64).saturating_mul(neurons);
-    let states = plans.iter().flatten().map(|plan| plan.memory(batch_size, size_of::<f32>())).fold(0u64, u64::saturating_add);
-    let needed = states.saturating_add(parameters).saturating_add(evaluation).saturating_add(meters);
-    memory::require("this training", needed, "choose smaller layers or a smaller training.batch_size")
+/// What to do about a training that does not fit into memory.
+pub(super) const REMEDY: &str = "choose smaller layers or a smaller training.batch_size";
+
+/// What the engines of a training carry out, before anything is reserved for it.
+struct Plans {
+    rule: Plan,
+    continued: Option<Plan>,
+    backprop: Option<Plan>,
+    attacker: Option<Plan>,
+    /// Samples at which local Lipschitz constants are measured.
+    measured: usize,
+}
+
+impl Plans {
+    fn compile(recipe: &Recipe, topology: &Topology, seed: u64) -> Result<Self> {
+        let (params, analysis) = (recipe.params(), recipe.analysis());
+        let aligned = params.training.alignment_every > 0 || analysis.first_batches > 0;
+        let inference = recipe.inference(seed);
+        // β is only a scale of backpropagation's differences; 1 is what no extreme β can spoil.
+        let like_backprop = Inference::new(Rule::backprop(), 1.0, inference.loss);
+        let like_continued = Inference { start: Start::Continued, ..inference.clone() };
+        let compile = |inference: &Inference| Plan::compile(topology, inference, PlanOptions::default());
+        Ok(Plans {
+            rule: compile(&inference)?,
+            continued: (params.learning.multistep > 1).then(|| compile(&like_continued)).transpose()?,
+            backprop: aligned.then(|| compile(&like_backprop)).transpose()?,
+            attacker: recipe.input_attack().map(|_| Attacker::<f32>::plan(topology, inference.loss)).transpose()?,
+            measured: params.training.batch_size.min(analysis.lipschitz_samples),
+        })
+    }
+
+    /// Bytes of everything that a training holds at once beside its data.
+    fn memory(&self, topology: &Topology, batch_size: usize) -> u64 {
+        const F32: u64 = size_of::<f32>() as u64;
+        let neurons: u64 = (0..=topology.depth()).map(|k| topology.state(k).neurons() as u64).sum();
+        // The parameters, two moments of the optimiser, the best parameters, and the checkpoint of all of them, twice: as bytes
+        // of each tensor and of the file.
+        let parameters = (3 * 4 * F32).saturating_mul(topology.parameter_count() as u64);
+        let evaluation = (2 * F32 * evaluation_batch(batch_size) as u64).saturating_mul(neurons);
+        let plans = [Some(&self.rule), self.continued.as_ref(), self.backprop.as_ref(), self.attacker.as_ref()];
+        let states = plans.iter().flatten().map(|plan| plan.memory(batch_size, size_of::<f32>())).fold(0, u64::saturating_add);
+        let meter = if self.measured > 0 { LipschitzMeter::<f32>::memory(topology, self.measured) } else { 0 };
+        [parameters, evaluation, meter].into_iter().fold(states, u64::saturating_add)
+    }
+}
+
+/// Bytes that a training by this recipe holds at most, its data among them; nothing is read but what its files say of themselves.
+///
+/// # Errors
+/// As [`Source::find`], [`Recipe::topology`] and [`Plan::compile`].
+pub(super) fn memory_of(recipe: &Recipe, folders: &Folders) -> Result<u64> {
+    let (params, topology) = (recipe.params(), recipe.expected_topology()?);
+    let computing = Plans::compile(recipe, &topology, params.seeds[0])?.memory(&topology, params.training.batch_size);
+    let source = Source::find(&params.data.dataset, folders)?;
+    let [training, test] = source.memory(recipe.data().input)?;
+    // The test is read at the end, while everything else is still there.
+    Ok(training.reading.max(training.kept.saturating_add(computing).saturating_add(test.reading)))
 }

@@ -256,6 +256,7 @@ pub(crate) fn swept() -> TempDir {
     // As if the second cell had died: no setting lets one of a sweep's cells do so whatever the numbers of the others.
     let cell = root.path().join("sweep/alpha=1");
     fs::remove_file(cell.join("summary.json")).expect("a finished cell has one");
-    fs::write(cell.join("diverged.json"), r#"{"seed":0,"step":3,"quantity":"the loss"}"#).expect("a file can be written");
+    fs::write(cell.join("diverged.json"), r#"{"format":1,"diverged":[{"seed":0,"step":3,"quantity":"the loss"}]}"#)
+        .expect("a file can be written");
     root
 }

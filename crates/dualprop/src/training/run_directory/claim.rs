@@ -1,6 +1,6 @@
 //! How a run gets a folder of its own.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::base::{Error, Result, file};
@@ -20,8 +20,13 @@ pub(super) fn claim_next(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// `root/name`, which must be new; with `force` an earlier run of that name is put aside, and where it is comes second.
-pub(super) fn claim(root: &Path, name: &str, force: bool) -> Result<(PathBuf, Option<PathBuf>)> {
+/// `root/name`, which must be new; with `hold`, which locks what may be replaced and refuses anything else, what has that name is
+/// put aside, and where it is comes second.
+pub(super) fn claim(
+    root: &Path,
+    name: &str,
+    hold: Option<impl FnOnce(&Path) -> Result<Vec<File>>>,
+) -> Result<(PathBuf, Option<PathBuf>)> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) || name.contains(char::is_control) {
         return Err(Error::setting("--name", format!("{name:?}"), "expected a plain folder name"));
     }
@@ -30,11 +35,8 @@ pub(super) fn claim(root: &Path, name: &str, force: bool) -> Result<(PathBuf, Op
     if file::claim_folder(&path)? || is_abandoned(&path) {
         return Ok((path, None));
     }
-    if !force {
-        return Err(Error::Exists { path });
-    }
-    check_is_run(&path)?;
-    // Nobody may be at work in it, nor in the folder of a seed; held until it has its new name.
+    let Some(hold) = hold else { return Err(Error::Exists { path }) };
+    // Nobody may be at work in it; held until it has its new name.
     let _held = hold(&path)?;
     let aside = claim_next(root, &format!("{name}.replaced"))?;
     // A folder may be renamed onto an empty one, which is what claims the name.
@@ -47,23 +49,37 @@ pub(super) fn claim(root: &Path, name: &str, force: bool) -> Result<(PathBuf, Op
 
 /// Whether a folder is empty, or what a process left that was killed before it had written what its run is: nothing is lost in
 /// it.
-fn is_abandoned(path: &Path) -> bool {
+pub(in crate::training) fn is_abandoned(path: &Path) -> bool {
     let harmless = |name: &str| [ENVIRONMENT, LOCK].contains(&name) || file::is_unfinished(name);
-    let names = fs::read_dir(path)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<std::io::Result<Vec<_>>>());
-    names.is_ok_and(|names| names.iter().all(|name| harmless(&name.to_string_lossy())))
+    file::entries(path).is_ok_and(|entries| entries.iter().all(|entry| harmless(&entry.file_name().to_string_lossy())))
 }
 
-/// The locks of a run and of its seeds.
-fn hold(path: &Path) -> Result<Vec<File>> {
+/// The locks of a run and of its seeds, of a folder that is a run and nothing else.
+pub(in crate::training) fn hold_run(path: &Path) -> Result<Vec<File>> {
+    check_is_run(path)?;
     let mut held = vec![lock(path)?];
-    let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    for entry in entries.map_err(|source| Error::Read { path: path.into(), source })? {
-        if entry.path().is_dir() && entry.file_name() != CHECKPOINTS {
-            held.push(lock(&entry.path())?);
-        }
+    for folder in folders_of_seeds(path)? {
+        held.push(lock(&folder)?);
     }
     Ok(held)
+}
+
+/// That a folder is a run and nothing else, and nobody is at work in it or in one of its seeds: each lock is taken and let go, since
+/// thousands of runs would take more files than a process may have open.
+pub(in crate::training) fn try_locks(path: &Path) -> Result<()> {
+    check_is_run(path)?;
+    lock(path)?;
+    folders_of_seeds(path)?.iter().try_for_each(|folder| lock(folder).map(drop))
+}
+
+fn folders_of_seeds(run: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = vec![];
+    for entry in file::entries(run)? {
+        if entry.path().is_dir() && entry.file_name() != CHECKPOINTS {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
 }
 
 /// That a folder holds a run and nothing else, since all of it would be removed.
@@ -73,15 +89,16 @@ fn check_is_run(path: &Path) -> Result<()> {
         return refuse("it has no recipe.toml".into());
     }
     refuse_links(path)?;
-    let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    for entry in entries.map_err(|source| Error::Read { path: path.into(), source })? {
+    for entry in file::entries(path)? {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_seed = name.strip_prefix("seed-").is_some_and(|seed| seed.parse::<u64>().is_ok());
         if is_seed {
             // What it leads to would be locked, and is not part of what is replaced.
             refuse_link(&entry.path())?;
         }
-        if is_seed && entry.path().is_dir() {
+        if is_seed && is_abandoned(&entry.path()) {
+            // A kill came before it had a recipe.
+        } else if is_seed && entry.path().is_dir() {
             check_is_run(&entry.path())?;
         } else if name == CHECKPOINTS && entry.path().is_dir() {
             // Whatever it holds was put there by a training.

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::base::{Error, Result, file};
 use crate::network::Model;
@@ -15,6 +16,7 @@ use crate::network::Model;
 use super::metrics::Line;
 use super::{RecipeParams, Summary};
 use claim::{claim, claim_next};
+pub(super) use claim::{hold_run, is_abandoned, try_locks};
 
 /// The file that marks a folder as a run's.
 pub(super) const RECIPE: &str = "recipe.toml";
@@ -23,7 +25,7 @@ const MODEL: &str = "model.safetensors";
 pub(super) const SUMMARY: &str = "summary.json";
 const ENVIRONMENT: &str = "environment.json";
 pub(super) const LOCK: &str = "lock";
-/// What a sweep keeps of a cell that diverged.
+/// What a sweep keeps of a cell's seeds that diverged.
 pub(super) const DIVERGED: &str = "diverged.json";
 /// The folder of the checkpoints, and its files.
 const CHECKPOINTS: &str = "checkpoints";
@@ -33,7 +35,7 @@ const BEST: &str = "best.safetensors";
 /// All files of a run; several seeds have a folder each with the same.
 const FILES: [&str; 7] = [RECIPE, METRICS, MODEL, SUMMARY, ENVIRONMENT, LOCK, DIVERGED];
 
-/// The largest summary; a real one has some kilobytes.
+/// The largest file of JSON that is read; a real one has some kilobytes.
 const MOST_BYTES: u64 = 1 << 24;
 
 /// Where a run's folder is to be.
@@ -81,7 +83,7 @@ impl RunDirectory {
     /// that is no run, or a run with a link in it; [`Error::Setting`] for a name that is no plain folder name;
     /// [`Error::Write`] if it cannot be made.
     pub fn create(destination: &Destination, params: &RecipeParams, threads: usize) -> Result<Self> {
-        let (path, replaced) = claim_for(destination, &params.name)?;
+        let (path, replaced) = claim_for(destination, &params.name, hold_run)?;
         let directory = Self::held(path, replaced)?;
         directory.explain(params, threads)?;
         Ok(directory)
@@ -208,12 +210,7 @@ impl RunDirectory {
     /// # Errors
     /// [`Error::Read`] and [`Error::Malformed`] if there is one that cannot be read.
     pub fn summary(&self) -> Result<Option<Summary>> {
-        let path = self.path.join(SUMMARY);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = file::read_text(&path, MOST_BYTES)?;
-        serde_json::from_str(&text).map(Some).map_err(|error| Error::malformed(path, format!("no summary of a run: {error}")))
+        read_json(&self.path.join(SUMMARY), "no summary of a run")
     }
 
     /// Writes `summary.json`, with which the run is complete; only now is an earlier run that it replaces removed.
@@ -235,15 +232,19 @@ pub fn folder_of_seed(run: &Path, seeds: &[u64], seed: u64) -> PathBuf {
     if seeds.len() > 1 { run.join(format!("seed-{seed}")) } else { run.into() }
 }
 
-/// A folder of its own where `destination` wants one, called `name` or the next that is free if it names none; where an earlier run
-/// of that name was put aside comes second.
-pub(super) fn claim_for(destination: &Destination, name: &str) -> Result<(PathBuf, Option<PathBuf>)> {
+/// A folder of its own where `destination` wants one, called `name` or the next that is free if it names none; where what had that
+/// name was put aside comes second. `hold` says whether that may be replaced, and locks it.
+pub(super) fn claim_for(
+    destination: &Destination,
+    name: &str,
+    hold: impl FnOnce(&Path) -> Result<Vec<File>>,
+) -> Result<(PathBuf, Option<PathBuf>)> {
     let root = &destination.root;
     if root.exists() && !root.is_dir() {
         return Err(Error::malformed(root, "it is a file; expected a folder that can hold run directories"));
     }
     match &destination.name {
-        Some(name) => claim(root, name, destination.force),
+        Some(name) => claim(root, name, destination.force.then_some(hold)),
         None => Ok((claim_next(root, name)?, None)),
     }
 }
@@ -279,6 +280,19 @@ fn take_over(folder: &Path) -> Result<File> {
     file::remove_unfinished(folder);
     file::remove_unfinished(&folder.join(CHECKPOINTS));
     Ok(lock)
+}
+
+/// What a file of JSON in a run says, if there is such a file.
+///
+/// # Errors
+/// [`Error::Read`]; [`Error::Malformed`] for a link, and for what is `no` such thing.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path, no: &str) -> Result<Option<T>> {
+    refuse_link(path)?;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = file::read_text(path, MOST_BYTES)?;
+    serde_json::from_str(&text).map(Some).map_err(|error| Error::malformed(path, format!("{no}: {error}")))
 }
 
 fn json(path: &Path, value: &impl Serialize) -> Result<String> {

@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::base::{Error, Result, file};
 use crate::training::Destination;
-use crate::training::run_directory::{LOCK, claim_for, refuse_link};
+use crate::training::run::check_start;
+use crate::training::run_directory::{LOCK, RECIPE, claim_for, hold_run, is_abandoned, refuse_link, try_locks};
 
 use super::results::RESULTS;
-use super::{Description, Sweep};
+use super::{Description, Sweep, in_cell};
 
 /// The file that marks a folder as a sweep's.
 pub(super) const SWEEP: &str = "sweep.json";
@@ -21,26 +23,35 @@ const MOST_BYTES: u64 = 1 << 24;
 pub struct SweepDirectory {
     pub(super) path: PathBuf,
     pub(super) sweep: Sweep,
+    /// What had this name, put aside until this sweep is complete.
+    pub(super) replaced: Mutex<Option<PathBuf>>,
     /// Locked for as long as it is open.
     _lock: File,
 }
 
 impl SweepDirectory {
     /// Makes the folder of a new sweep and writes down what it is. Without a name in `destination` it is the recipe's, with
-    /// `-sweep` behind it. A sweep never replaces anything: `force` is not looked at.
+    /// `-sweep` behind it. With `force` a sweep or a run of that name is put aside, and removed once this sweep is complete.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if the name is taken; [`Error::Setting`] for a name that is no plain folder name; [`Error::Busy`];
-    /// [`Error::Write`].
+    /// [`Error::Malformed`] if the name is taken and not to be replaced, or belongs to what is neither a sweep nor a run;
+    /// [`Error::Setting`] for a name that is no plain folder name, and for a cell that starts from a model in what is replaced;
+    /// [`Error::Busy`] if somebody is at work there; [`Error::Write`].
     pub fn create(destination: &Destination, sweep: Sweep) -> Result<Self> {
-        let destination = Destination { force: false, ..destination.clone() };
-        let taken =
-            |path: PathBuf| Error::malformed(path, "it exists already; choose another --name, or go on with a sweep by --resume");
-        let (path, _) = claim_for(&destination, &format!("{}-sweep", sweep.name)).map_err(|error| match error {
+        for cell in sweep.cells() {
+            let tell = |error| in_cell(&sweep.description.tell(&cell.values), error);
+            check_start(&cell.recipe, destination).map_err(tell)?;
+        }
+        let taken = |path: PathBuf| {
+            let problem =
+                "it exists already; choose another --name, go on with a sweep by --resume, or give --force to replace it";
+            Error::malformed(path, problem)
+        };
+        let (path, replaced) = claim_for(destination, &format!("{}-sweep", sweep.name), hold).map_err(|error| match error {
             Error::Exists { path } => taken(path),
             other => other,
         })?;
-        let directory = Self::held(path, sweep)?;
+        let directory = Self::held(path, sweep, replaced)?;
         let path = directory.path.join(SWEEP);
         if path.exists() {
             // Another process was faster.
@@ -58,27 +69,17 @@ impl SweepDirectory {
     /// [`Error::Malformed`] if it is no sweep, its description is damaged, or something in it is a link; [`Error::Busy`] if
     /// another process is at work in it; as [`Sweep::new`].
     pub fn open(path: &Path) -> Result<Self> {
-        let description = path.join(SWEEP);
-        if !description.is_file() {
-            return Err(Error::malformed(path, format!("it is no sweep: it has no {SWEEP}")));
-        }
-        let flaw = |problem: String| Error::malformed(&description, format!("no description of a sweep: {problem}"));
-        let read: Description =
-            serde_json::from_str(&file::read_text(&description, MOST_BYTES)?).map_err(|error| flaw(error.to_string()))?;
-        if read.format != 1 {
-            return Err(flaw(format!("its format is {}, expected 1; a newer version wrote it", read.format)));
-        }
+        let read = Description::load(path)?;
+        let flaw = |problem: String| flaw(&path.join(SWEEP), problem);
         let sweep = Sweep::of(read).map_err(|error| flaw(error.to_string()))?;
-        Self::held(path.into(), sweep)
+        Self::held(path.into(), sweep, None)
     }
 
     /// A folder that exists, locked and without what was never finished.
-    fn held(path: PathBuf, sweep: Sweep) -> Result<Self> {
-        // As in a run directory: nothing outside the folder is written through what is in it.
-        [SWEEP, LOCK].iter().chain(&RESULTS).try_for_each(|name| refuse_link(&path.join(name)))?;
-        let lock = file::lock(&path.join(LOCK), &path)?;
+    fn held(path: PathBuf, sweep: Sweep, replaced: Option<PathBuf>) -> Result<Self> {
+        let lock = lock(&path)?;
         file::remove_unfinished(&path);
-        Ok(SweepDirectory { path, sweep, _lock: lock })
+        Ok(SweepDirectory { path, sweep, replaced: Mutex::new(replaced), _lock: lock })
     }
 
     /// Where it is.
@@ -90,4 +91,61 @@ impl SweepDirectory {
     pub fn sweep(&self) -> &Sweep {
         &self.sweep
     }
+}
+
+impl Description {
+    /// What the sweep in this folder is.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Malformed`].
+    fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(SWEEP);
+        if !path.is_file() {
+            return Err(Error::malformed(folder, format!("it is no sweep: it has no {SWEEP}")));
+        }
+        let text = file::read_text(&path, MOST_BYTES)?;
+        let read: Description = serde_json::from_str(&text).map_err(|error| flaw(&path, error.to_string()))?;
+        match read.format {
+            1 => Ok(read),
+            format => Err(flaw(&path, format!("its format is {format}, expected 1; a newer version wrote it"))),
+        }
+    }
+}
+
+fn flaw(path: &Path, problem: String) -> Error {
+    Error::malformed(path, format!("no description of a sweep: {problem}"))
+}
+
+/// Locks the folder of a sweep.
+fn lock(folder: &Path) -> Result<File> {
+    // As in a run directory: nothing outside the folder is written through what is in it.
+    [SWEEP, LOCK].iter().chain(&RESULTS).try_for_each(|name| refuse_link(&folder.join(name)))?;
+    file::lock(&folder.join(LOCK), folder)
+}
+
+/// The locks of what a sweep may replace: a run, or a sweep and nothing else, since all of it would be removed. Nobody may be at work
+/// in a cell of it.
+fn hold(path: &Path) -> Result<Vec<File>> {
+    if path.join(RECIPE).is_file() {
+        return hold_run(path);
+    }
+    let refuse = |problem: String| Err(Error::malformed(path, problem + "; --force replaces nothing but sweeps and runs"));
+    if !path.join(SWEEP).is_file() {
+        return refuse(format!("it has no {SWEEP} and no {RECIPE}"));
+    }
+    let cells = Description::load(path)?.names()?;
+    let lock = lock(path)?;
+    for entry in file::entries(path)? {
+        let (entry, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if cells.contains(&name) {
+            refuse_link(&entry)?;
+            // Where a kill came first it has no recipe.
+            if !is_abandoned(&entry) {
+                try_locks(&entry)?;
+            }
+        } else if ![SWEEP, LOCK].iter().chain(&RESULTS).any(|file| *file == name) && !file::is_unfinished(&name) {
+            return refuse(format!("`{name}` in it is no part of its sweep"));
+        }
+    }
+    Ok(vec![lock])
 }

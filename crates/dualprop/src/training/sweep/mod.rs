@@ -8,6 +8,7 @@ mod directory;
 #[cfg(test)]
 mod faults;
 mod grid;
+mod memory;
 mod outcome;
 mod results;
 mod run;
@@ -22,7 +23,7 @@ use crate::training::{Recipe, RecipeParams, Trainer};
 pub use cell::Cell;
 pub use directory::SweepDirectory;
 pub use grid::Axis;
-pub use outcome::{CellOutcome, Divergence};
+pub use outcome::CellOutcome;
 pub use run::{SweepEvent, SweepListener, Workers};
 
 use cell::Names;
@@ -107,14 +108,16 @@ impl Sweep {
         Ok(Sweep { description, name, cells })
     }
 
-    /// That the first cell can be trained with the data that is here, before there is any folder.
+    /// That the first cell can be trained with the data that is here, and that every cell fits into memory and as many side by side
+    /// as were asked for, before there is any folder.
     ///
     /// # Errors
-    /// As [`Trainer::new`], with the cell.
-    pub fn check_start(&self, folders: &Folders) -> Result<()> {
+    /// As [`Trainer::new`], with the cell; [`Error::Memory`] for a cell that does not fit; [`Error::Setting`] for jobs that do not.
+    pub fn check_start(&self, folders: &Folders, workers: Workers) -> Result<()> {
         let Some((cell, seed)) = self.cells.first().zip(self.description.seeds.first()) else { return Ok(()) };
         let tried = Pool::new(1).and_then(|pool| Trainer::new(&cell.recipe, folders, *seed, &pool));
-        tried.map(drop).map_err(|error| in_cell(&self.description.tell(&cell.values), cell.recipe.locate(error)))
+        tried.map(drop).map_err(|error| in_cell(&self.description.tell(&cell.values), cell.recipe.locate(error)))?;
+        self.jobs(workers, &(0..self.cells.len()).collect::<Vec<_>>(), folders).map(drop)
     }
 
     /// The keys and their values.
@@ -154,6 +157,12 @@ impl Description {
             make(&values, &overrides).map_err(|error| in_cell(&self.tell(&values), error))
         };
         (0..cells).map(one).collect()
+    }
+
+    /// The name of each cell's folder.
+    fn names(&self) -> Result<std::collections::HashSet<String>> {
+        let mut names = Names::of(&self.grid);
+        Ok(self.each_cell(|values, _| Ok(names.next(values)))?.into_iter().collect())
     }
 
     fn check(&self) -> Result<()> {

@@ -16,7 +16,7 @@ pub(super) const RESULTS: [&str; 2] = ["results.csv", "results.jsonl"];
 /// Writes the rows of all cells that are over, in the order of the cells.
 pub(super) fn write(folder: &Path, sweep: &Sweep, outcomes: &[Option<CellOutcome>]) -> Result<()> {
     let layers =
-        outcomes.iter().flatten().flat_map(CellOutcome::results).map(|result| result.angles_deg.len()).max().unwrap_or(0);
+        outcomes.iter().flatten().flat_map(|outcome| &outcome.results).map(|result| result.angles_deg.len()).max().unwrap_or(0);
     let mut columns: Vec<String> = sweep.grid().iter().map(|axis| axis.key.clone()).collect();
     columns.extend(["seed", "state", "test_accuracy", "validation_accuracy", "best_epoch", "mean_angle_deg"].map(String::from));
     columns.extend((1..=layers).map(|layer| format!("angle_deg_{layer}")));
@@ -35,13 +35,9 @@ pub(super) fn write(folder: &Path, sweep: &Sweep, outcomes: &[Option<CellOutcome
 
 /// The cells of a row behind the grid's.
 fn of_seed(seed: u64, outcome: &CellOutcome, layers: usize) -> Vec<Value> {
-    let result = outcome.results().iter().find(|result| result.seed == seed);
-    let divergence = outcome.divergence().filter(|divergence| divergence.seed == seed);
-    let state = match (result, divergence) {
-        (Some(_), _) => "finished",
-        (None, Some(_)) => "diverged",
-        (None, None) => "not_run",
-    };
+    let result = outcome.results.iter().find(|result| result.seed == seed);
+    let divergence = outcome.diverged.iter().find(|divergence| divergence.seed == seed);
+    let state = if result.is_some() { "finished" } else { "diverged" };
     let mut row = vec![Value::from(seed), Value::from(state)];
     row.push(result.map(|result| result.test.accuracy).into());
     row.push(result.map(|result| result.validation_accuracy).into());
@@ -74,12 +70,19 @@ mod tests {
     use crate::training::{Divergence, Evaluation};
 
     #[test]
-    fn a_seed_is_finished_diverged_or_not_run() {
+    fn every_seed_of_a_cell_that_is_over_is_finished_or_diverged() {
         let test = Evaluation { samples: 10, loss: 0.5, accuracy: 90.0, top5: 100.0 };
         let angles_deg = vec![Some(10.0), None, Some(20.0)];
-        let result = SeedResult { seed: 0, test, validation_accuracy: 80.0, best_epoch: 3, angles_deg, collapsed: Some(7) };
+        let result = |seed| SeedResult {
+            seed,
+            test,
+            validation_accuracy: 80.0,
+            best_epoch: 3,
+            angles_deg: angles_deg.clone(),
+            collapsed: Some(7),
+        };
         let divergence = Divergence { seed: 1, step: 42, quantity: "the loss".into() };
-        let outcome = CellOutcome::Diverged { divergence, results: vec![result] };
+        let outcome = CellOutcome { results: vec![result(0), result(2)], diverged: vec![divergence] };
         let grid = ["learning.alpha=0,0.5".to_string(), "learning.rule=dp".to_string()];
         let sweep = Sweep::new("digits", &[], &grid, Some(3)).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -92,7 +95,7 @@ mod tests {
              angle_deg_1,angle_deg_2,angle_deg_3,collapsed,diverged,diverged_quantity",
                 "0.5,dp,0,finished,90.0,80.0,3,15.0,10.0,,20.0,7,,",
                 "0.5,dp,1,diverged,,,,,,,,,42,the loss",
-                "0.5,dp,2,not_run,,,,,,,,,,",
+                "0.5,dp,2,finished,90.0,80.0,3,15.0,10.0,,20.0,7,,",
             ]
         );
         let lines = std::fs::read_to_string(folder.path().join("results.jsonl")).unwrap();

@@ -7,16 +7,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::{Error, Result, file};
 use crate::data::Folders;
+use crate::training::run::{Place, run_cell};
 use crate::training::run_directory::{RECIPE, refuse_link};
-use crate::training::{Destination, Event, Outcome, Recipe, resume, run};
+use crate::training::{Destination, Event, Outcome, Recipe};
 
 use super::directory::SWEEP;
-use super::{Cell, CellOutcome, Divergence, SweepDirectory, in_cell, results};
+use super::memory::Jobs;
+use super::{Cell, CellOutcome, SweepDirectory, in_cell, results};
 
 /// How much is done at the same time; it never changes a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workers {
-    /// Cells that are trained side by side; 0: as many as there are cores for, each with its threads.
+    /// Cells that are trained side by side; 0: as many as there are cores for, each with its threads, and as fit into memory.
     pub jobs: usize,
     /// Threads of each; 0: one per core.
     pub threads: usize,
@@ -28,6 +30,17 @@ const MOST_JOBS: usize = 1024;
 /// What a listener of a sweep hears, from the thread of the cell.
 #[derive(Debug)]
 pub enum SweepEvent<'a> {
+    /// There are cores for more cells side by side than fit into memory. Nothing has begun yet.
+    FewerJobs {
+        /// How many are trained side by side.
+        jobs: usize,
+        /// How many there are cores for.
+        cores: usize,
+        /// Bytes that so many would need.
+        needed: u64,
+        /// Bytes that there are.
+        available: u64,
+    },
     /// A cell begins, or goes on.
     Begins(&'a Cell),
     /// A cell's training has something to tell.
@@ -62,19 +75,19 @@ struct Shared<'a> {
 
 impl SweepDirectory {
     /// Trains every cell that is not over, goes on with those that were interrupted, and keeps the table of results up to date.
-    /// A cell that diverges is one of the results; any other error ends the cells at work after their present batch, with
-    /// checkpoints. Called again, it goes on to the same bits.
+    /// A seed that diverges is one of the results; any other error ends the cells at work after their present batch, with
+    /// checkpoints. Called again, it goes on to the same bits. Once all is over, what this sweep replaces is removed.
     ///
     /// # Errors
-    /// As [`run`] and [`resume`], with the cell; [`Error::Malformed`] for a result or a recipe of a cell that is not the sweep's;
-    /// [`Error::Setting`] for too many jobs; [`Error::Threads`].
+    /// As [`crate::training::run()`] and [`crate::training::resume`], with the cell; [`Error::Malformed`] for a result or a recipe
+    /// of a cell that is not the sweep's; [`Error::Setting`] for too many jobs, or more than fit into memory; [`Error::Threads`].
     pub fn run(&self, folders: &Folders, workers: Workers, listen: &SweepListener) -> Result<Outcome<Vec<CellOutcome>>> {
         let cells = self.sweep.cells();
         let outcomes = cells.iter().map(|cell| self.outcome(cell)).collect::<Result<Vec<_>>>()?;
         // A process that was killed may have lost the last rows.
         results::write(&self.path, &self.sweep, &outcomes)?;
         let left: Vec<usize> = (0..cells.len()).filter(|&index| outcomes[index].is_none()).collect();
-        let jobs = workers.count()?.min(left.len());
+        let jobs = self.jobs(workers, &left, folders, listen)?;
         let (next, stop, error) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(None));
         let outcomes = Mutex::new(outcomes);
         let shared = Shared { folders, threads: workers.threads, listen, left, next, stop, outcomes, error };
@@ -91,7 +104,26 @@ impl SweepDirectory {
         }
         let outcomes: Option<Vec<CellOutcome>> =
             shared.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
-        Ok(outcomes.map_or(Outcome::Interrupted, Outcome::Finished))
+        let Some(outcomes) = outcomes else { return Ok(Outcome::Interrupted) };
+        if let Some(path) = locked(&self.replaced).take() {
+            std::fs::remove_dir_all(&path).map_err(|source| Error::Write { path, source })?;
+        }
+        Ok(Outcome::Finished(outcomes))
+    }
+
+    /// How many of these cells are trained side by side.
+    fn jobs(&self, workers: Workers, left: &[usize], folders: &Folders, listen: &SweepListener) -> Result<usize> {
+        let count = workers.count()?.min(left.len());
+        if count <= 1 {
+            // A training by itself finds out whether it fits when it begins.
+            return Ok(count);
+        }
+        let Jobs { count, lowered } = self.sweep.jobs(workers, left, folders)?;
+        if let Some((cores, [needed, available])) = lowered {
+            // Nothing has begun that could be stopped.
+            let _ = listen(SweepEvent::FewerJobs { jobs: count, cores, needed, available });
+        }
+        Ok(count)
     }
 
     /// Trains one cell after the other, until none is left or something stops it.
@@ -127,29 +159,23 @@ impl SweepDirectory {
         if (shared.listen)(SweepEvent::Begins(cell)).is_break() {
             return Ok(None);
         }
-        let mut at_work = 0;
         let mut listen = |event: Event| {
-            if let Event::Started { seed, .. } = event {
-                at_work = seed;
-            }
             let flow = (shared.listen)(SweepEvent::Training(cell, event));
             if shared.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { flow }
         };
-        let done = if folder.join(RECIPE).is_file() {
+        let mut params = cell.recipe.params().clone();
+        params.training.threads = shared.threads;
+        let recipe = params.check()?;
+        let destination = Destination { root: self.path.clone(), name: Some(cell.name.clone()), force: false };
+        let place = if folder.join(RECIPE).is_file() {
             check_recipe(&folder, cell)?;
-            resume(&folder, shared.folders, Some(shared.threads), &mut listen)
+            Place::Old(&folder)
         } else {
-            let mut params = cell.recipe.params().clone();
-            params.training.threads = shared.threads;
-            let destination = Destination { root: self.path.clone(), name: Some(cell.name.clone()), force: false };
-            run(&params.check()?, shared.folders, &destination, &mut listen)
+            Place::New(&destination)
         };
-        match done {
-            Ok(Outcome::Interrupted) => return Ok(None),
-            Ok(Outcome::Finished(_)) => {}
-            // To find out where trainings die is what sweeps are for.
-            Err(Error::Diverged { quantity, step, .. }) => Divergence { seed: at_work, step, quantity }.save(&folder)?,
-            Err(error) => return Err(error),
+        match run_cell(&recipe, shared.folders, place, &mut listen)? {
+            Outcome::Interrupted => return Ok(None),
+            Outcome::Finished(()) => {}
         }
         self.outcome(cell)
     }
@@ -174,8 +200,8 @@ fn check_recipe(folder: &Path, cell: &Cell) -> Result<()> {
 }
 
 impl Workers {
-    /// How many cells are trained side by side.
-    fn count(self) -> Result<usize> {
+    /// How many cells are trained side by side, if they fit into memory.
+    pub(super) fn count(self) -> Result<usize> {
         if self.jobs > MOST_JOBS {
             return Err(Error::setting("--jobs", self.jobs, format!("expected 0 (as many as cores allow) to {MOST_JOBS}")));
         }
