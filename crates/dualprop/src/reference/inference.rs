@@ -92,12 +92,14 @@ fn hidden_dyad(network: &Network, settings: &Settings, old: &States, k: usize, a
     let f = network.activation;
     let (w_plus, w_minus) = (settings.w_plus[k - 1], settings.w_minus[k - 1]);
     let alpha = settings.alpha_mean[k - 1];
-    // fb_k = g_k W_kᵀ Δ_{k+1}; W_k is the map into layer k + 1, a pool of which is linearised at the present state.
+    // fb_k = g_k B_kᵀ Δ_{k+1}, B_k = W_k where the feedback has no kernels of its own; W_k is the map into layer k + 1, a pool of
+    // which is linearised at the present state.
     let at = match settings.pool_routing {
         PoolRouting::Plus if !settings.limit => old.plus[k].clone(),
         _ => old.mean(k, settings),
     };
-    let fb = network.layers[k].adjoint(&old.difference(k + 1), &at);
+    let b = settings.feedback.as_ref().map_or(&network.layers[k].kernel, |feedback| &feedback[k - 1]);
+    let fb = network.layers[k].adjoint_by(b, &old.difference(k + 1), &at);
     let fb: Vec<f64> = fb.iter().map(|fb| settings.gain[k - 1] * fb).collect();
 
     let (mut plus, mut minus) = (vec![0.0; a.len()], vec![0.0; a.len()]);
