@@ -2,6 +2,7 @@
 //! (schedule), the compiler that turns the three into a list of operations (plan), and what executes it (engine).
 
 mod engine;
+mod feedback;
 mod input_gradient;
 mod linearisation;
 mod messages;
@@ -12,6 +13,7 @@ mod schedule;
 mod settings;
 
 pub use engine::{Engine, Predictor};
+pub use feedback::Feedback;
 pub use input_gradient::InputGradient;
 pub use linearisation::Linearisation;
 pub use messages::Messages;

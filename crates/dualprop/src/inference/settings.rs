@@ -3,7 +3,7 @@
 use crate::base::{Error, Named, Result};
 use crate::compute::Loss;
 
-use super::{Nudge, PerLayer, Rule, RuleKind, Schedule};
+use super::{Feedback, Nudge, PerLayer, Rule, RuleKind, Schedule};
 
 /// The states from which an inference starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct Inference {
     pub divide_gain: bool,
     /// Draws the order of the random schedule.
     pub seed: u64,
+    /// Through which kernels differences travel down.
+    pub feedback: Feedback,
 }
 
 impl Inference {
@@ -85,6 +87,7 @@ impl Inference {
             nudge_from_pass: 1,
             divide_gain: true,
             seed: 0,
+            feedback: Feedback::Tied,
         }
     }
 

@@ -67,9 +67,10 @@ impl Plan {
     /// Compiles an inference for a network.
     ///
     /// # Errors
-    /// As [`Inference::check`].
+    /// As [`Inference::check`]; [`crate::Error::Setting`] for a feedback through kernels that the network has not.
     pub fn compile(topology: &Topology, inference: &Inference, options: PlanOptions) -> Result<Self> {
         let warnings = inference.check(topology.depth())?;
+        inference.feedback.check(topology)?;
         let layout = Layout::new(topology);
         let passes = inference.schedule.passes(inference.passes, topology.depth(), inference.seed);
         let naive = emission::emit(topology, inference, &layout, &passes, options.gradients);
