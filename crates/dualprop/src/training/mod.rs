@@ -8,6 +8,7 @@ mod dry_run;
 mod evaluation;
 #[cfg(test)]
 mod faults;
+mod feedback;
 mod gradients;
 mod lipschitz;
 mod metrics;

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod digest;
+mod feedback;
 mod leaks;
 mod numbers;
 mod resume;

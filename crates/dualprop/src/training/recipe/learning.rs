@@ -5,6 +5,7 @@ use crate::compute::Loss;
 use crate::compute::spectral::Power;
 use crate::inference::{Damping, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
 
+use super::feedback::feedback;
 use super::params::{LearningParams, OneOrEach};
 use super::values::named;
 
@@ -54,6 +55,7 @@ pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
         nudge_from_pass: learning.nudge_from_pass,
         divide_gain: learning.divide_gain,
         seed: 0,
+        feedback: feedback(learning)?,
     })
 }
 

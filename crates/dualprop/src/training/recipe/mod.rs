@@ -8,6 +8,7 @@ mod attack;
 mod built_in;
 mod check;
 mod data;
+mod feedback;
 mod keys;
 mod learning;
 mod optimizer;
