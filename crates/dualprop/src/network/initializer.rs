@@ -78,7 +78,8 @@ impl Initializer {
 /// The parameters with which a training starts.
 ///
 /// Each parameter has its own stream of random numbers, keyed by the seed and its place in the topology's list; feedback kernels
-/// are drawn as kernels are, from streams of their own, so that they neither know of these nor change what they are. The numbers are drawn in f64 and rounded, so that f32 and f64 networks of one seed start from the same point.
+/// are drawn as kernels are, from streams of their own, so that they neither know of these nor change what they are. The
+/// numbers are drawn in f64 and rounded, so that f32 and f64 networks of one seed start from the same point.
 pub fn initialize<T: Real>(topology: &Topology, kernel: Initializer, bias: BiasInitializer, seed: u64) -> Parameters<T> {
     let mut parameters = Parameters::zeros(topology);
     for k in 1..=topology.depth() {

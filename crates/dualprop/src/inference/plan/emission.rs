@@ -127,7 +127,8 @@ impl Emission<'_> {
         }
     }
 
-    /// fb_k = B_kᵀ Δ_{k+1}, B_k = W_k unless the feedback has kernels of its own, linearised at the present state of layer k where the map has a pool.
+    /// fb_k = B_kᵀ Δ_{k+1}, B_k = W_k unless the feedback has kernels of its own, linearised at the present state of layer k where
+    /// the map has a pool.
     fn feedback(&mut self, k: usize) {
         let weights = self.inference.rule.dyad_weights(k);
         let mut routing = self.layout.routing(k + 1);
