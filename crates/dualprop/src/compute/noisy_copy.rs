@@ -11,7 +11,7 @@ const PIECE: usize = 1 << 12;
 
 /// to = from + σ · rms(from) · ξ, ξ standard normal, element i its i-th draw from `stream`; with σ = 0 a copy to the bit.
 ///
-/// rms(w) = √(Σ w² / n), summed in f64 in the order of the elements. A weight takes about 60 ns, most of it for its normal.
+/// rms(w) = √(Σ w² / n), summed in f64 in the order of the elements. Most of the time goes into the normal numbers, one for each weight.
 ///
 /// # Panics
 /// If the slices differ in length.
