@@ -49,10 +49,11 @@ fn describe(topology: &Topology, recipe: &Recipe) -> Result<String> {
     for (k, layer) in (1..=topology.depth()).zip(topology.layers()) {
         let count = |id: usize| parameters[id].1.iter().product::<usize>();
         let (kernel, bias) = (count(topology.kernel(k).0), count(topology.bias(k).0));
+        let feedback = topology.feedback(k).map_or(0, |id| count(id.0));
         let adds = topology.map(k).multiply_adds();
         forward += adds;
         let activation = if k < topology.depth() { topology.activation().name() } else { "identity" };
-        let (all, adds) = (thousands(kernel + bias), thousands(adds as usize));
+        let (all, adds) = (thousands(kernel + bias + feedback), thousands(adds as usize));
         writeln!(text, "{k:>5}  {:<20}{:<14}{activation:<14}{all:>14}{adds:>16}", layer.to_string(), extents(k))?;
     }
     writeln!(text, "{:<55}{:>14}{:>16}", "       all", thousands(topology.parameter_count()), thousands(forward as usize))?;

@@ -38,6 +38,34 @@ fn an_evaluation_finds_what_the_training_found() {
     assert_refused(&dualprop(folder.path(), &["eval", model, "--data", "digts"]), 2, "did you mean `digits`?");
 }
 
+/// Whatever looks at a model does so of one with feedback kernels, but what has no meaning for it.
+#[test]
+fn a_model_with_feedback_kernels_is_looked_at_like_any_other() {
+    let folder =
+        trained("run", &["--set", "learning.feedback=kolen_pollack", "--set", "network.layers=['conv 4 pool', 'dense 10']"]);
+    let run = |arguments: &[&str]| {
+        let output = dualprop(folder.path(), arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    let model = "runs/run/model.safetensors";
+    assert!(number_after(&run(&["eval", "runs/run"]), "accuracy") > 20.0);
+    // 4 channels of 4 x 4 pixels to 10 outputs, twice, and the biases.
+    let text = run(&["summary", model]);
+    assert!(text.contains("1,290") && text.contains("1,330"), "{text}");
+    run(&["predict", model, "digits", "--out", "digits.csv"]);
+    run(&["lipschitz", "runs/run", "--samples", "3"]);
+    run(&["robustness", "runs/run", "--samples", "3"]);
+    run(&["verify", "runs/run"]);
+    // The output's gradient is the true one whatever is fed back below it.
+    assert!(run(&["gradcheck", model, "--max-angle", "180"]).contains("layer"));
+    let aligned = run(&["alignment", "runs/run", "--batches", "2"]);
+    let tied = run(&["alignment", "runs/run", "--batches", "2", "--set", "learning.feedback=tied"]);
+    assert_ne!(aligned, tied);
+    assert_refused(&dualprop(folder.path(), &["objective", "runs/run"]), 2, "learning.feedback = kolen_pollack");
+    run(&["objective", "runs/run", "--samples", "3", "--set", "learning.feedback=tied"]);
+}
+
 /// The optimist is below the loss and the adversary above, in the table and in the rows.
 #[test]
 fn objectives_are_printed_and_written() {

@@ -4,6 +4,7 @@
 mod alignment;
 mod attack;
 mod contrastive;
+mod feedback;
 mod finite_differences;
 mod lipschitz;
 mod objectives;
@@ -14,6 +15,7 @@ pub mod stability;
 pub use alignment::{Alignment, align, degrees};
 pub use attack::{Attack, AttackKind, Attacker, InputRange, Norm};
 pub use contrastive::contrastive_objective;
+pub use feedback::feedback_cosines;
 pub use finite_differences::{FiniteDifferences, finite_differences};
 pub use lipschitz::{LipschitzMeter, LipschitzSummary, LocalLipschitz};
 pub use objectives::{Lagrangian, LayerTerms, Lifted, LiftedOptions, ObjectiveRow, Objectives, OneLevel, Settled};

@@ -25,6 +25,10 @@ pub enum Purpose {
     Augmentation = 7,
     /// Where attacks on inputs start.
     Attack = 8,
+    /// Initial feedback kernels.
+    Feedback = 10,
+    /// The noise of feedback kernels that copy the forward ones.
+    FeedbackNoise = 11,
     /// Noise of states.
     StateNoise = 16,
     /// Noise of the output's nudge.
@@ -69,6 +73,14 @@ impl Random {
     pub fn new(seed: u64, purpose: Purpose, epoch: u32, sample: u32) -> Self {
         let key = [seed as u32, (seed >> 32) as u32];
         Random { key, counter: [0, sample, epoch, purpose as u32], block: [0; 4], used: 4 }
+    }
+
+    /// The same stream from a later place on, after `blocks` of four draws of [`Random::bits`] each.
+    #[must_use]
+    pub fn skipping(mut self, blocks: u32) -> Self {
+        self.counter[0] = self.counter[0].wrapping_add(blocks);
+        self.used = 4;
+        self
     }
 
     /// 32 random bits.
@@ -157,6 +169,22 @@ mod tests {
         assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
         let pi = philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]);
         assert_eq!(pi, [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
+    }
+
+    /// A normal number takes one block, which is what lets several threads draw one stream.
+    #[test]
+    fn a_stream_can_be_drawn_from_any_of_its_normals_on() {
+        let stream = || Random::new(7, Purpose::Synthetic, 1, 2);
+        let whole: Vec<f64> = std::iter::repeat_with({
+            let mut random = stream();
+            move || random.normal()
+        })
+        .take(9)
+        .collect();
+        for start in 0..9 {
+            let mut rest = stream().skipping(start);
+            assert!(whole[start as usize..].iter().all(|normal| *normal == rest.normal()), "from {start}");
+        }
     }
 
     #[test]

@@ -38,12 +38,12 @@ impl<T: Real> Cpu<T> {
         let fused = fuse::<T>(&mut program, pool.is_exact());
         let buffers = program.buffers.iter().map(|width| vec![T::ZERO; width * capacity]).collect();
         let routings = program.routings.iter().map(|width| vec![0; width * capacity]).collect();
-        let writes_gradients = program.ops.iter().any(|op| matches!(op, Op::WeightProduct { .. } | Op::ZeroGradient { .. }));
-        let shapes = if writes_gradients { program.parameters.as_slice() } else { &[] };
-        let gradients = shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
+        let has_gradient = program.has_gradient();
+        let of_parameters = program.parameters.iter().zip(&has_gradient).filter(|_| has_gradient.contains(&true));
+        let gradients = of_parameters.map(|(shape, has)| if *has { Tensor::zeros(shape) } else { Tensor::default() }).collect();
         let scalars = vec![T::ZERO; program.scalars];
         let workspace = vec![T::ZERO; program.workspace(capacity, pool.threads())];
-        let updates_early = program.reads_no_parameter_after_its_gradient();
+        let updates_early = program.reads_no_parameter_after_its_gradient() && !program.shares_gradients();
         let neurons = program.neurons.iter().map(NeuronWeights::bind).collect();
         let course = Course::new(program.disturbances.as_ref().map_or(0, |disturbances| disturbances.layers.len()));
         let samples = capacity;
@@ -107,7 +107,8 @@ impl<T: Real> Cpu<T> {
         &self.routings[id.0][..self.samples * self.program.routings[id.0]]
     }
 
-    /// The gradients, in the order of the parameters; empty if the program computes none.
+    /// The gradients, in the order of the parameters, a tensor without elements for one that has none; empty if the program
+    /// computes none at all.
     pub fn gradients(&self) -> &[Tensor<T>] {
         &self.gradients
     }
@@ -175,20 +176,18 @@ impl<T: Real> Cpu<T> {
                 }
             }
             for op in &self.program.ops {
-                let late = match *op {
-                    Op::ZeroGradient { kernel, bias } => [kernel, bias],
-                    Op::WeightProduct { kernel, bias, .. } if !self.updates_early => [kernel, bias],
-                    _ => continue,
-                };
-                late.into_iter().for_each(|id| update.apply_on(team, id, self.gradients[id.0].data()));
+                if matches!(op, Op::WeightProduct { .. }) && self.updates_early {
+                    continue;
+                }
+                op.gradients().into_iter().flatten().for_each(|id| update.apply_on(team, id, self.gradients[id.0].data()));
             }
         });
         Ok(())
     }
 
-    /// Updates every parameter by its gradient, once all of them are known.
+    /// Updates every parameter that has a gradient, once all of them are known.
     pub fn update(&self, update: &mut Update<T>) {
-        let gradients = (0..).zip(&self.gradients);
+        let gradients = (0..).zip(&self.gradients).filter(|(_, gradient)| !gradient.data().is_empty());
         self.pool.enter(|team| gradients.for_each(|(id, gradient)| update.apply_on(team, ParameterId(id), gradient.data())));
     }
 
@@ -305,6 +304,11 @@ impl<T: Real> Cpu<T> {
             Op::ZeroGradient { kernel, bias } => {
                 self.gradients[kernel.0].data_mut().fill(T::ZERO);
                 self.gradients[bias.0].data_mut().fill(T::ZERO);
+            }
+            Op::CopyGradient { from, to } => {
+                let mut copy = mem::take(&mut self.gradients[to.0]);
+                copy.data_mut().copy_from_slice(self.gradients[from.0].data());
+                self.gradients[to.0] = copy;
             }
         }
     }

@@ -231,6 +231,13 @@ pub enum Op {
         /// The bias.
         bias: ParameterId,
     },
+    /// ∂to = ∂from, of two parameters of one shape.
+    CopyGradient {
+        /// Whose gradient is known.
+        from: ParameterId,
+        /// Who shares it.
+        to: ParameterId,
+    },
 }
 
 /// Operations with the extents of everything that they name.
@@ -298,11 +305,21 @@ impl Program {
         let mut known = vec![false; self.parameters.len()];
         self.ops.iter().all(|op| {
             let reads_known = op.parameters().into_iter().flatten().any(|id| known[id.0]);
-            if let Op::WeightProduct { kernel, bias, .. } | Op::ZeroGradient { kernel, bias } = *op {
-                (known[kernel.0], known[bias.0]) = (true, true);
-            }
+            op.gradients().into_iter().flatten().for_each(|id| known[id.0] = true);
             !reads_known
         })
+    }
+
+    /// Whether a gradient is used for anything but the update of its parameter.
+    pub(super) fn shares_gradients(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op, Op::CopyGradient { .. }))
+    }
+
+    /// For each parameter whether an operation computes its gradient.
+    pub(super) fn has_gradient(&self) -> Vec<bool> {
+        let mut has = vec![false; self.parameters.len()];
+        self.ops.iter().flat_map(Op::gradients).flatten().for_each(|id| has[id.0] = true);
+        has
     }
 
     /// The same program without room for what none of its operations names, except for these buffers.
@@ -345,7 +362,7 @@ impl Op {
             Op::Copy { from, to } => vec![from, to],
             Op::Zero { buffer } => vec![buffer],
             Op::WeightProduct { mean, difference, .. } => vec![mean, difference],
-            Op::Damping { .. } | Op::Constant { .. } | Op::ZeroGradient { .. } => vec![],
+            Op::Damping { .. } | Op::Constant { .. } | Op::ZeroGradient { .. } | Op::CopyGradient { .. } => vec![],
         }
     }
 
@@ -356,6 +373,17 @@ impl Op {
                 [Some(kernel), Some(bias)]
             }
             Op::Adjoint { kernel, .. } | Op::Damping { kernel, .. } => [Some(kernel), None],
+            // Of `from` it reads the gradient, and no number of the parameter itself.
+            Op::CopyGradient { to, .. } => [Some(to), None],
+            _ => [None, None],
+        }
+    }
+
+    /// The parameters whose gradients the operation writes.
+    pub(super) fn gradients(&self) -> [Option<ParameterId>; 2] {
+        match *self {
+            Op::WeightProduct { kernel, bias, .. } | Op::ZeroGradient { kernel, bias } => [Some(kernel), Some(bias)],
+            Op::CopyGradient { to, .. } => [Some(to), None],
             _ => [None, None],
         }
     }

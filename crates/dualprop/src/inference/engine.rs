@@ -251,7 +251,8 @@ impl<T: Real> Engine<T> {
         rows.map(|(z, y)| self.inference().loss.value(z, y)).sum::<f64>() / self.samples() as f64
     }
 
-    /// The local gradients of the last batch, batch means, in the order of the parameters; empty if the plan has none.
+    /// The local gradients of the last batch, batch means, in the order of the parameters; without elements for a parameter that
+    /// learns nothing, such as a random feedback kernel; empty if the plan has none.
     pub fn gradients(&self) -> &[Tensor<T>] {
         self.device.gradients()
     }

@@ -3,6 +3,7 @@
 
 mod disturbance;
 mod engine;
+mod feedback;
 mod input_gradient;
 mod linearisation;
 mod messages;
@@ -14,6 +15,7 @@ mod settings;
 
 pub use disturbance::{Disturbance, Drawn, MismatchPer, NoisePer};
 pub use engine::{Engine, Predictor};
+pub use feedback::Feedback;
 pub use input_gradient::InputGradient;
 pub use linearisation::Linearisation;
 pub use messages::Messages;

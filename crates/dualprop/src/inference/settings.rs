@@ -5,7 +5,7 @@ use crate::compute::Loss;
 use crate::compute::dyad::DyadWeights;
 use crate::compute::nudge::NudgeWeights;
 
-use super::{Disturbance, Nudge, PerLayer, Rule, RuleKind, Schedule};
+use super::{Disturbance, Feedback, Nudge, PerLayer, Rule, RuleKind, Schedule};
 
 /// The states from which an inference starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Inference {
     pub disturbance: Disturbance,
     /// Draws the order of the random schedule, and every disturbance.
     pub seed: u64,
+    /// Through which kernels differences travel down.
+    pub feedback: Feedback,
 }
 
 impl Inference {
@@ -90,6 +92,7 @@ impl Inference {
             divide_gain: true,
             disturbance: Disturbance::default(),
             seed: 0,
+            feedback: Feedback::Tied,
         }
     }
 

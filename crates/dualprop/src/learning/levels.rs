@@ -5,18 +5,20 @@ use crate::base::random::{Purpose, Random, subseed};
 use crate::compute::disturbance::Quantizer;
 use crate::network::{Parameters, Topology};
 
-/// Puts every kernel on its levels: W ↦ the level of W within ± range/√in, `in` being the inputs of a neuron. Biases stay as they
-/// are. Random numbers are keyed by (seed, step, kernel, row).
+/// Puts every kernel on its levels, those of the feedback too: W ↦ the level of W within ± range/√in, `in` being the inputs of a
+/// neuron. Biases stay as they are. Random numbers are keyed by (seed, step, kernel, row).
 pub fn quantize<T: Real>(topology: &Topology, parameters: &mut Parameters<T>, levels: &Quantizer, seed: u64, step: u64) {
     for k in 1..=topology.depth() {
-        let (id, scale) = (topology.kernel(k), 1.0 / (topology.map(k).fans().0 as f64).sqrt());
-        let row_seed = subseed(seed, Purpose::WeightRounding, step, id.0 as u32);
-        let tensor = &mut parameters.tensors_mut()[id.0];
-        let columns = tensor.shape().last().copied().unwrap_or(1);
-        for (row, weights) in (0..).zip(tensor.data_mut().chunks_mut(columns)) {
-            let mut random = Random::new(row_seed, Purpose::WeightRounding, 0, row);
-            for w in weights {
-                *w = T::from_f64(levels.level(w.to_f64(), scale, &mut random));
+        let scale = 1.0 / (topology.map(k).fans().0 as f64).sqrt();
+        for id in [Some(topology.kernel(k)), topology.feedback(k)].into_iter().flatten() {
+            let row_seed = subseed(seed, Purpose::WeightRounding, step, id.0 as u32);
+            let tensor = &mut parameters.tensors_mut()[id.0];
+            let columns = tensor.shape().last().copied().unwrap_or(1);
+            for (row, weights) in (0..).zip(tensor.data_mut().chunks_mut(columns)) {
+                let mut random = Random::new(row_seed, Purpose::WeightRounding, 0, row);
+                for w in weights {
+                    *w = T::from_f64(levels.level(w.to_f64(), scale, &mut random));
+                }
             }
         }
     }

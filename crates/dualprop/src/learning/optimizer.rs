@@ -152,8 +152,8 @@ impl<T: Real> Optimizer<T> {
         }
     }
 
-    /// Updates every parameter with its gradient, a batch mean; gradients are in the order of the parameters. SGD takes
-    /// another `momentum` for this step, if there is one.
+    /// Updates every parameter with its gradient, a batch mean; gradients are in the order of the parameters. A parameter whose
+    /// gradient has no elements is left as it is, without decay. SGD takes another `momentum` for this step, if there is one.
     ///
     /// # Panics
     /// If parameters or gradients are not those of the topology that the optimiser was made for.
@@ -167,7 +167,7 @@ impl<T: Real> Optimizer<T> {
     ) {
         assert_eq!(parameters.tensors().len(), gradients.len(), "gradients of other parameters");
         let mut update = self.update(parameters, learning_rate, momentum);
-        for (i, gradient) in gradients.iter().enumerate() {
+        for (i, gradient) in gradients.iter().enumerate().filter(|(_, gradient)| !gradient.data().is_empty()) {
             update.apply(pool, ParameterId(i), gradient.data());
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! Format 1. Metadata (strings): `format` "1"; `input_shape` as JSON [H, W, C]; `layers` as a JSON list of strings, from
 //! the first above the input to the output, as recipes write them; `activation` of the hidden layers; `pool_order` where it
-//! is not "before_activation". Tensors (F32): the topology's parameters (`kernel.i` [in, out] or [k, k, in, out], `bias.i`
-//! [out]) and, where the inputs were standardised, `input.mean`
-//! and `input.scale`, both [H, W, C].
+//! is not "before_activation"; `feedback` "separate" where there are kernels of its own for what is fed back. Tensors (F32): the
+//! topology's parameters (`kernel.i` [in, out] or [k, k, in, out], `bias.i` [out], with separate feedback `feedback.i` of the shape
+//! of `kernel.i`, i ≥ 1) and, where the inputs were standardised, `input.mean` and `input.scale`, both [H, W, C].
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -19,7 +19,10 @@ use super::{Layer, Parameters, PoolOrder, Shape, Topology, tensor_file};
 /// The format that [`Model::save`] writes and [`Model::load`] reads; any change to the layout counts it up.
 pub const FORMAT: u32 = 1;
 
-const METADATA_KEYS: [&str; 5] = ["format", "input_shape", "layers", "activation", "pool_order"];
+const METADATA_KEYS: [&str; 6] = ["format", "input_shape", "layers", "activation", "pool_order", FEEDBACK];
+const FEEDBACK: &str = "feedback";
+/// The one value of [`FEEDBACK`].
+const SEPARATE: &str = "separate";
 const MEAN: &str = "input.mean";
 const SCALE: &str = "input.scale";
 
@@ -28,7 +31,7 @@ const SCALE: &str = "input.scale";
 pub struct Model {
     /// The layers.
     pub topology: Topology,
-    /// Kernels and biases.
+    /// Kernels and biases, and feedback kernels where the topology has them.
     pub parameters: Parameters<f32>,
     /// Mean and scale of every pixel, in NHWC order: x ↦ (x − mean)/scale. None: inputs enter as they are.
     pub preprocessing: Option<(Vec<f32>, Vec<f32>)>,
@@ -72,6 +75,9 @@ impl Model {
         if self.topology.pool_order() != PoolOrder::default() {
             metadata.insert("pool_order", self.topology.pool_order().name().to_string());
         }
+        if self.topology.has_feedback() {
+            metadata.insert(FEEDBACK, SEPARATE.to_string());
+        }
         let metadata = metadata.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect();
         let entries = tensors.iter().map(|(name, (shape, values))| (*name, shape.as_slice(), bytes(values)));
@@ -113,7 +119,8 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Model> {
     }
     if let Some(name) = header.offset_keys().iter().find(|name| !shapes.contains_key(*name)) {
         let last = topology.depth() - 1;
-        let expected = format!("kernel.0 to kernel.{last}, bias.0 to bias.{last}, and {MEAN} with {SCALE} or neither");
+        let feedback = if topology.has_feedback() { format!("feedback.1 to feedback.{last}, ") } else { String::new() };
+        let expected = format!("kernel.0 to kernel.{last}, bias.0 to bias.{last}, {feedback}and {MEAN} with {SCALE} or neither");
         return Err(flawed(format!("unexpected tensor `{name}`; expected {expected}")));
     }
     let read = |name: &str| read_tensor(&header, data, name, &shapes[name]).map_err(flawed);
@@ -146,7 +153,13 @@ fn parse_topology(metadata: &HashMap<String, String>) -> std::result::Result<Top
     let activation = Activation::parse(field("activation")?).map_err(|error| format!("metadata `activation`: {error}"))?;
     let pool_order = metadata.get("pool_order").map_or(Ok(PoolOrder::default()), |name| PoolOrder::parse(name));
     let pool_order = pool_order.map_err(|error| format!("metadata `pool_order`: {error}"))?;
-    Topology::new(Shape::image(height, width, channels), layers, activation, pool_order).map_err(|error| error.to_string())
+    let separate = match metadata.get(FEEDBACK).map(String::as_str) {
+        None => false,
+        Some(SEPARATE) => true,
+        Some(text) => return Err(wrong(FEEDBACK, text, &format!("`{SEPARATE}`, or no such key"))),
+    };
+    let topology = Topology::new(Shape::image(height, width, channels), layers, activation, pool_order);
+    topology.map(|topology| topology.with_feedback(separate)).map_err(|error| error.to_string())
 }
 
 fn read_tensor(header: &Metadata, data: &[u8], name: &str, shape: &[usize]) -> std::result::Result<Tensor<f32>, Flaw> {
@@ -201,9 +214,47 @@ mod tests {
         bytes
     }
 
+    /// The same network with a feedback kernel.
+    fn with_feedback() -> Model {
+        let topology = example().topology.with_feedback(true);
+        let parameters = Parameters::collect(&topology, |name| match name {
+            "feedback.1" => Tensor::new(&[2, 2], vec![0.5, 8.0, -0.25, 1.0]),
+            name => Ok(example().parameters.named(name).unwrap().clone()),
+        });
+        Model { topology, parameters: parameters.unwrap(), ..example() }
+    }
+
     #[test]
     fn a_file_of_format_1_keeps_its_numbers_for_ever() {
         assert_eq!(Model::load(&old_file()).unwrap(), example());
+    }
+
+    #[test]
+    fn feedback_kernels_are_kept_and_a_file_without_them_is_as_it_was() {
+        let committed = old_file().with_file_name("format-1-feedback.safetensors");
+        assert_eq!(Model::load(&committed).unwrap(), with_feedback());
+        let bytes = saved(&with_feedback());
+        assert_eq!(bytes, file::read(&committed).unwrap(), "the layout changed: count FORMAT up, keep reading the old one");
+        let (header, data) = halves(&bytes);
+        let flaw = |from: &str, to: &str| {
+            assert!(header.contains(from), "{from}: {header}");
+            let header = header.replacen(from, to, 1);
+            flaw_of(&[&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat())
+        };
+        let text = flaw(r#""feedback":"separate""#, r#""feedback":"other""#);
+        assert!(text.contains("metadata `feedback` is `other`, expected `separate`, or no such key"), "{text}");
+        let text = flaw(r#""feedback":"separate","#, "");
+        assert!(text.contains("unexpected tensor `feedback.1`; expected kernel.0 to kernel.1"), "{text}");
+        let text = flaw(r#""feedback.1""#, r#""feedback.2""#);
+        assert!(
+            text.contains("unexpected tensor `feedback.2`; expected kernel.0 to kernel.1, bias.0 to bias.1, feedback.1"),
+            "{text}"
+        );
+        let mut flawed = bytes.clone();
+        // The data are in the order of names: two biases of two numbers come before it.
+        let place = bytes.len() - data.len() + 4 * 4;
+        flawed[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+        assert!(flaw_of(&flawed).contains("tensor `feedback.1`: element 0 is NaN"), "{}", flaw_of(&flawed));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::compute::{ParameterId, Tensor};
 
 use super::Topology;
 
-/// Named tensors in the topology's order (`kernel.0`, `bias.0`, `kernel.1`, …); gradients and optimiser state are kept in
+/// Named tensors in the topology's order (`kernel.0`, `bias.0`, `kernel.1`, …, `feedback.1`, …); gradients and optimiser state are kept in
 /// the same order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters<T> {

@@ -81,6 +81,8 @@ pub struct Topology {
     states: Vec<Shape>,
     /// Element k−1 is the linear map into layer k.
     maps: Vec<Map>,
+    /// Whether what is fed back goes through kernels of its own.
+    has_feedback: bool,
 }
 
 impl Topology {
@@ -139,7 +141,7 @@ impl Topology {
             maps.push(map);
             below = after;
         }
-        Ok(Topology { input, layers, activation, pool_order, states, maps })
+        Ok(Topology { input, layers, activation, pool_order, states, maps, has_feedback: false })
     }
 
     /// A multilayer perceptron: dense layers of these widths, the last being the output.
@@ -149,6 +151,23 @@ impl Topology {
     pub fn mlp(input: Shape, widths: &[usize], activation: Activation) -> Result<Self> {
         let layers = widths.iter().map(|&neurons| Layer::Dense { neurons }).collect();
         Topology::new(input, layers, activation, PoolOrder::default())
+    }
+
+    /// The same network with kernels of their own for what is fed back, one of the shape of the forward kernel for each map into a
+    /// layer k = 2..L; or without them.
+    #[must_use]
+    pub fn with_feedback(self, separate: bool) -> Self {
+        Topology { has_feedback: separate, ..self }
+    }
+
+    /// Whether what is fed back goes through kernels of its own.
+    pub fn has_feedback(&self) -> bool {
+        self.has_feedback
+    }
+
+    /// Whether both are the same function of input, kernels and biases, however they feed back.
+    pub fn is_alike(&self, other: &Topology) -> bool {
+        *self == other.clone().with_feedback(self.has_feedback)
     }
 
     /// The input's shape.
@@ -226,16 +245,23 @@ impl Topology {
         ParameterId(2 * (k - 1) + 1)
     }
 
-    /// Name and shape of every parameter, in the order in which optimisers and files keep them.
+    /// The kernel through which layer k = 2..L feeds back, `feedback.{k−1}`, if it has one of its own; layer 1 feeds nothing back.
+    pub fn feedback(&self, k: usize) -> Option<ParameterId> {
+        (self.has_feedback && k > 1).then(|| ParameterId(2 * self.depth() + k - 2))
+    }
+
+    /// Name and shape of every parameter, in the order in which optimisers and files keep them: `kernel.0`, `bias.0`,
+    /// `kernel.1`, …, and then `feedback.1`, `feedback.2`, … where there are any.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let tensors =
             self.maps.iter().enumerate().flat_map(|(index, map)| {
                 [(format!("kernel.{index}"), map.kernel()), (format!("bias.{index}"), vec![map.bias()])]
             });
-        tensors.collect()
+        let separate = self.maps.iter().enumerate().skip(1).filter(|_| self.has_feedback);
+        tensors.chain(separate.map(|(index, map)| (format!("feedback.{index}"), map.kernel()))).collect()
     }
 
-    /// Total number of trainable numbers.
+    /// Total number of parameters, those of feedback kernels included.
     pub fn parameter_count(&self) -> usize {
         self.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
@@ -257,6 +283,25 @@ mod tests {
         assert_eq!((topology.parameter_count(), topology.depth(), topology.outputs()), (143, 2, 3));
         assert_eq!(topology.parameters()[topology.bias(2).0].0, "bias.1");
         assert_eq!((topology.state(0).batched(7), topology.state(1).batched(7)), (vec![7, 4, 2, 3], vec![7, 5]));
+    }
+
+    #[test]
+    fn feedback_kernels_come_last_and_change_nothing_before_them() {
+        let layers = layers(&["conv 4 pool", "conv 6 5x5", "dense 3"]);
+        let tied = Topology::new(Shape::image(4, 4, 2), layers, Activation::Relu, PoolOrder::default()).unwrap();
+        let separate = tied.clone().with_feedback(true);
+        let (of_tied, all) = (tied.parameters(), separate.parameters());
+        assert_eq!(all[..of_tied.len()], of_tied);
+        let expected = [("feedback.1", vec![5, 5, 4, 6]), ("feedback.2", vec![24, 3])];
+        assert_eq!(all[of_tied.len()..], expected.map(|(name, shape)| (name.to_string(), shape)));
+        assert_eq!((1..=3).map(|k| tied.feedback(k)).collect::<Vec<_>>(), [None; 3]);
+        assert_eq!(separate.feedback(1), None);
+        for k in 2..=3 {
+            assert_eq!(all[separate.feedback(k).unwrap().0].0, format!("feedback.{}", k - 1));
+        }
+        assert!(tied != separate && tied.is_alike(&separate) && separate.is_alike(&tied));
+        assert!(!separate.is_alike(&Topology::mlp(Shape::flat(3), &[3], Activation::Relu).unwrap()));
+        assert_eq!(separate.with_feedback(false), tied);
     }
 
     fn layers(texts: &[&str]) -> Vec<Layer> {

@@ -60,6 +60,19 @@ pub fn contrastive_objective(network: &Network, batch: &[States], settings: &Set
 ///
 /// δ_L = ∂ℓ/∂z, δ_k = f′(a_k) W_kᵀ δ_{k+1}; ∂/∂W_{k−1} = 1/B Σ δ_k s_{k−1}ᵀ, ∂/∂b_{k−1} = 1/B Σ δ_k.
 pub fn backprop(network: &Network, xs: &[Vec<f64>], ys: &[Vec<f64>], loss: Loss) -> Vec<Gradient> {
+    let kernels: Vec<Vec<f64>> = network.layers[1..].iter().map(|layer| layer.kernel.clone()).collect();
+    feedback_alignment(network, &kernels, xs, ys, loss)
+}
+
+/// [`backprop`] with δ_k = f′(a_k) B_kᵀ δ_{k+1}: T. Lillicrap et al., *Random synaptic feedback weights support error
+/// backpropagation for deep learning*, 2016. `feedback[k − 1]` is B_k, laid out as W_k, k = 1..L−1.
+pub fn feedback_alignment(
+    network: &Network,
+    feedback: &[Vec<f64>],
+    xs: &[Vec<f64>],
+    ys: &[Vec<f64>],
+    loss: Loss,
+) -> Vec<Gradient> {
     assert_eq!(xs.len(), ys.len(), "a batch has one target for each input");
     let depth = network.depth();
     let mut gradients = zero_gradients(network);
@@ -70,7 +83,7 @@ pub fn backprop(network: &Network, xs: &[Vec<f64>], ys: &[Vec<f64>], loss: Loss)
             gradients[k - 1].add_outer(1.0 / xs.len() as f64, &network.layers[k - 1], &delta, &s[k - 1]);
             if k > 1 {
                 let a = network.pre_activation(k - 1, &s[k - 2]);
-                let back = network.layers[k - 1].adjoint(&delta, &s[k - 1]);
+                let back = network.layers[k - 1].adjoint_by(&feedback[k - 2], &delta, &s[k - 1]);
                 delta = (0..a.len()).map(|i| network.activation.derivative(a[i]) * back[i]).collect();
             }
         }
@@ -157,6 +170,30 @@ mod tests {
             let exact = backprop(&network, &xs, &ys, Loss::CrossEntropy);
             assert!(distance(&gradients, &exact) < 1e-15, "{}", distance(&gradients, &exact));
         }
+    }
+
+    /// With one kernel above a hidden layer of the identity: δ_1 = Bᵀ δ_2, by hand.
+    #[test]
+    fn feedback_alignment_by_hand() {
+        let layers = vec![Layer::dense(1, 2, vec![1.0, 2.0], vec![0.0; 2]), Layer::dense(2, 1, vec![3.0, 5.0], vec![0.0])];
+        let network = Network { layers, activation: Activation::Identity };
+        let (xs, ys) = (vec![vec![2.0]], vec![vec![20.0]]);
+        // z = 2·(3 + 10) = 26, δ_2 = 6 under ½(z−y)²; B = (−1, ½).
+        let gradients = feedback_alignment(&network, &[vec![-1.0, 0.5]], &xs, &ys, Loss::HalfSquaredError);
+        assert_eq!((&gradients[1].kernel[..], &gradients[1].bias[..]), (&[12.0, 24.0][..], &[6.0][..]));
+        assert_eq!((&gradients[0].kernel[..], &gradients[0].bias[..]), (&[-12.0, 6.0][..], &[-6.0, 3.0][..]));
+    }
+
+    #[test]
+    fn the_limit_with_feedback_kernels_is_feedback_alignment() {
+        let network = fixtures::network(&[6, 5, 4, 3], Activation::Tanh, 3);
+        let (xs, ys) = fixtures::batch(&network, 4, 4);
+        let feedback = vec![fixtures::normals(20, 7), fixtures::normals(12, 8)];
+        let settings = Settings { feedback: Some(feedback.clone()), ..Settings::backprop(3, 0.5, Loss::CrossEntropy) };
+        let gradients = local_gradients(&network, &infer_batch(&network, &xs, &ys, &settings), &settings, true);
+        let expected = feedback_alignment(&network, &feedback, &xs, &ys, Loss::CrossEntropy);
+        assert!(distance(&gradients, &expected) < 1e-14, "{}", distance(&gradients, &expected));
+        assert!(distance(&expected, &backprop(&network, &xs, &ys, Loss::CrossEntropy)) > 0.1);
     }
 
     /// The distance to backpropagation is of order β, at α = ½ of order β².

@@ -116,12 +116,14 @@ fn start(network: &Network, x: &[f64], settings: &Settings) -> States {
 /// (s_k⁺, s_k⁻) of hidden layer k from its pre-activation `a` and the `old` states of itself and of the layer above.
 fn hidden_dyad(network: &Network, settings: &Settings, old: &States, k: usize, a: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let f = network.activation;
-    // fb_k = g_k W_kᵀ Δ_{k+1}; W_k is the map into layer k + 1, a pool of which is linearised at the present state.
+    // fb_k = g_k B_kᵀ Δ_{k+1}, B_k = W_k where the feedback has no kernels of its own; W_k is the map into layer k + 1, a pool of
+    // which is linearised at the present state.
     let at = match settings.pool_routing {
         PoolRouting::Plus if !settings.limit => old.plus[k].clone(),
         _ => old.mean(k, settings),
     };
-    let fb = network.layers[k].adjoint(&old.difference(k + 1), &at);
+    let b = settings.feedback.as_ref().map_or(&network.layers[k].kernel, |feedback| &feedback[k - 1]);
+    let fb = network.layers[k].adjoint_by(b, &old.difference(k + 1), &at);
     let fb: Vec<f64> = fb.iter().map(|fb| settings.gain[k - 1] * fb).collect();
 
     let (mut plus, mut minus) = (vec![0.0; a.len()], vec![0.0; a.len()]);

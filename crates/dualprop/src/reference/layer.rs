@@ -149,10 +149,16 @@ impl Layer {
 
     /// A′(s)ᵀ d: from the size of A(s) back to that of s; where there is a pool it depends on s.
     pub fn adjoint(&self, d: &[f64], s: &[f64]) -> Vec<f64> {
+        self.adjoint_by(&self.kernel, d, s)
+    }
+
+    /// The same with Bᵀ in the place of Wᵀ, B being laid out as W is; which pixels win in a pool is still said by A(s).
+    pub fn adjoint_by(&self, b: &[f64], d: &[f64], s: &[f64]) -> Vec<f64> {
+        assert_eq!(b.len(), self.kernel.len(), "a feedback kernel has the size of the kernel");
         let below = pooled(self.pool_below, s);
         let d = self.unpooled_above(d, &below);
         let mut fb = vec![0.0; self.linear.inputs()];
-        self.linear.each_connection(|i, w, j| fb[i] += self.kernel[w] * d[j]);
+        self.linear.each_connection(|i, w, j| fb[i] += b[w] * d[j]);
         unpooled(self.pool_below, &fb, s)
     }
 

@@ -16,6 +16,9 @@
 //! learn    ∂J/∂W_{k−1} = −1/(βB) Σ Δ_k s̄_{k−1}ᵀ                       ∂J/∂b_{k−1} = −1/(βB) Σ Δ_k
 //! ```
 //!
+//! What is fed back may go through a kernel of its own in the place of W_k: [`Settings::feedback`], [`kolen_pollack_step`],
+//! [`noisy_copy`].
+//!
 //! # Where to find what
 //! [`Network`] is the model, [`Settings`] a complete inference in numbers, [`infer`] settles the dyads of one sample into
 //! [`States`], [`local_gradients`] reads the gradients off them and [`backprop`] is what these are compared with.
@@ -28,6 +31,7 @@
 
 mod activation;
 mod disturbance;
+mod feedback;
 mod gradient;
 mod inference;
 mod layer;
@@ -43,8 +47,10 @@ mod fixtures;
 
 pub use activation::Activation;
 pub use disturbance::{Disturbance, broken, few_bits, mismatch};
+pub use feedback::{kolen_pollack_step, noisy_copy};
 pub use gradient::{
-    Gradient, backprop, contrastive_objective, cosine, finite_differences, local_gradients, mean_loss, zero_gradients,
+    Gradient, backprop, contrastive_objective, cosine, feedback_alignment, finite_differences, local_gradients, mean_loss,
+    zero_gradients,
 };
 pub use inference::{States, infer, infer_batch};
 pub use layer::{Layer, Linear, MaxPool};

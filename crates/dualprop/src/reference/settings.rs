@@ -76,6 +76,9 @@ pub struct Settings {
     pub loss: Loss,
     /// Where the feedback through max pools is linearised; the limit of small feedback does it at s̄, the forward state.
     pub pool_routing: PoolRouting,
+    /// B_k of each hidden layer (length L−1) in fb_k = g_k B_kᵀ Δ_{k+1}, laid out as the kernel W_k of the map into layer k + 1; none
+    /// for B_k = W_k.
+    pub feedback: Option<Vec<Vec<f64>>>,
     /// Where the states start.
     pub start: Start,
     /// (α, w⁺, w⁻) of every neuron of hidden layer k at k−1, in the place of those of the layer.
@@ -131,6 +134,7 @@ impl Settings {
             beta,
             loss,
             pool_routing: PoolRouting::Mean,
+            feedback: None,
             start: Start::Forward,
             neurons: None,
             disturbance: None,
@@ -165,6 +169,9 @@ impl Settings {
         if let Some(damping) = &self.damping {
             assert_eq!(damping.len(), depth - 1, "damping has one value for each hidden layer");
             assert!(!self.limit, "the limit of small feedback has no damping");
+        }
+        if let Some(feedback) = &self.feedback {
+            assert_eq!(feedback.len(), depth - 1, "feedback has one kernel for each hidden layer");
         }
         assert!(self.beta > 0.0 && self.beta.is_finite(), "beta is a finite number above 0, not {}", self.beta);
         assert!(self.nudge_from_pass > 0, "passes are counted from 1");

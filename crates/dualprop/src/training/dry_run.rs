@@ -10,7 +10,7 @@ use super::{Destination, Evaluation, Recipe, RecipeParams, RunDirectory, Trainer
 /// What one batch did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DryRun {
-    /// Trainable numbers.
+    /// Numbers of all parameters, those of feedback kernels included.
     pub parameters: usize,
     /// On the first validation samples, after the weight update.
     pub validation: Evaluation,

@@ -84,6 +84,9 @@ pub struct EpochMetrics {
     pub dampings: Vec<f64>,
     /// ‖W_L … W_1‖₂ after the epoch; none where it is not defined.
     pub product_norm: Option<f64>,
+    /// ⟨W, B⟩ / (‖W‖ ‖B‖) of the kernel W of the map into a layer and the feedback kernel B beside it, after the epoch; none for layer
+    /// 1, which feeds nothing back, and where the feedback is tied.
+    pub feedback_cosines: Vec<Option<f64>>,
     /// The local Lipschitz constants at the first validation samples, after the epoch; none where they were not measured.
     pub local_lipschitz: Option<LipschitzSummary>,
     /// [`crate::network::Parameters::sha256`] after the epoch: what `dualprop verify` compares.

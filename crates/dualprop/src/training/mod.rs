@@ -9,6 +9,7 @@ mod dry_run;
 mod evaluation;
 #[cfg(test)]
 mod faults;
+mod feedback;
 mod gradients;
 mod lipschitz;
 mod metrics;

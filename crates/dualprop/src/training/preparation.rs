@@ -5,9 +5,10 @@ use crate::base::{Error, Result, memory};
 use crate::compute::Pool;
 use crate::data::{Dataset, Folders, Held, Normalizer, Source, Split};
 use crate::inference::{Engine, Inference, Plan, PlanOptions, Rule, Start};
-use crate::network::{Model, Parameters, Shape, Topology, initialize};
+use crate::network::{Model, Parameters, Shape, Topology};
 
 use super::evaluation::{evaluation_batch, normalizer_of};
+use super::feedback::{drawn, fitted};
 use super::recipe::{DataSettings, Validate};
 use super::{Part, Recipe};
 
@@ -119,7 +120,8 @@ fn split(data: &DataSettings, dataset: &Dataset, seed: u64) -> Result<Split> {
     Ok(split)
 }
 
-/// The parameters that a training starts from: those of the model that the recipe names, or drawn by the seed. A model whose
+/// The parameters that a training starts from: those of the model that the recipe names, or drawn by the seed, as feedback kernels
+/// are that the model has not. A model whose
 /// inputs were normalised otherwise than the data is worth a warning, which comes second.
 ///
 /// # Errors
@@ -129,13 +131,13 @@ pub(super) fn start_parameters(
     topology: &Topology,
     data: &Prepared,
     seed: u64,
+    pool: &Pool,
 ) -> Result<(Parameters<f32>, Option<String>)> {
     let Some(path) = &recipe.params().network.from else {
-        let (kernels, biases) = recipe.initializers();
-        return Ok((initialize(topology, kernels, biases, seed), None));
+        return Ok((drawn(recipe, topology, seed, pool), None));
     };
     let model = Model::load(path.as_ref()).map_err(|error| recipe.at("network.from", error))?;
-    if model.topology != *topology {
+    if !model.topology.is_alike(topology) {
         let layers = |topology: &Topology| {
             let layers: Vec<String> = topology.layers().iter().map(ToString::to_string).collect();
             format!("{:?} of {:?} over {:?}", layers, topology.activation(), topology.input())
@@ -147,7 +149,7 @@ pub(super) fn start_parameters(
     let warning = (!alike).then(|| {
         format!("network.from = {path}: its inputs were normalised otherwise than those of this training, which are its own")
     });
-    Ok((model.parameters, warning))
+    Ok((fitted(recipe, topology, &model, seed, pool)?, warning))
 }
 
 /// The engines of a training.

@@ -8,6 +8,7 @@ use crate::inference::Inference;
 use crate::network::{Model, Parameters, Topology};
 
 use super::evaluation::normalizer_of;
+use super::feedback::fitted;
 use super::preparation::{Prepared, start_parameters};
 use super::{Part, Recipe};
 
@@ -39,18 +40,19 @@ impl Specimen {
         let (params, seed) = (recipe.params(), recipe.params().seeds[0]);
         let mut data = Prepared::load(recipe, folders, seed)?;
         let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
+        let pool = recipe.pool()?;
         let parameters = match model {
-            Some(model) if model.topology != topology => {
+            Some(model) if !model.topology.is_alike(&topology) => {
                 let problem = "the model's network is not the recipe's; name the recipe that it was trained by";
                 return Err(Error::setting("recipe", &params.name, problem));
             }
             Some(model) => {
                 data.normalizer = normalizer_of(model, &data.dataset)?;
-                model.parameters.clone()
+                fitted(recipe, &topology, model, seed, &pool)?
             }
-            None => start_parameters(recipe, &topology, &data, seed)?.0,
+            None => start_parameters(recipe, &topology, &data, seed, &pool)?.0,
         };
-        let (pool, mut batch) = (recipe.pool()?, Batch::new());
+        let mut batch = Batch::new();
         data.with_part(part, |dataset, indices| {
             if samples == 0 || samples > indices.len() {
                 let problem = format!("expected 1 to the {} {} samples", indices.len(), part.name());

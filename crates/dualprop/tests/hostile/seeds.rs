@@ -205,8 +205,13 @@ fn texts_and_models() {
     ];
     let recipe = Recipe::load("digits", &disturbed.map(String::from)).unwrap();
     write("recipe/valid-disturbed.toml", recipe.params().to_toml().unwrap().as_bytes());
+    let sets = ["learning.feedback=noisy_copy", "learning.feedback_noise=0.25"].map(String::from);
+    let recipe = Recipe::load("digits", &sets).unwrap();
+    write("recipe/valid-feedback.toml", recipe.params().to_toml().unwrap().as_bytes());
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    write("model/valid-format-1", &fs::read(tests.join("models/format-1.safetensors")).unwrap());
+    for name in ["format-1", "format-1-feedback"] {
+        write(&format!("model/valid-{name}"), &fs::read(tests.join(format!("models/{name}.safetensors"))).unwrap());
+    }
 }
 
 /// Of a small training: its checkpoint in the first epoch and after the last, and its files.

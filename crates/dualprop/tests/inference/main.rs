@@ -4,6 +4,7 @@
 
 mod against_reference;
 mod disturbed;
+mod feedback;
 mod invariants;
 mod limits;
 mod plans;

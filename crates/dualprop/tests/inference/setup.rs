@@ -6,13 +6,14 @@ use dualprop::base::{Named, Real};
 use dualprop::compute::spectral::Power;
 use dualprop::compute::{Activation, Loss, Pool};
 use dualprop::inference::{
-    Damping, Disturbance, Engine, Inference, Nudge, PerLayer, Plan, PlanOptions, PoolRouting, Rule, RuleKind, Schedule, Start,
+    Damping, Disturbance, Engine, Feedback, Inference, Nudge, PerLayer, Plan, PlanOptions, PoolRouting, Rule, RuleKind, Schedule,
+    Start,
 };
 use dualprop::network::{BiasInitializer, Initializer, Layer, Parameters, PoolOrder, Shape, Topology, initialize};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// A network with data for it.
+/// A network with data for it. It has feedback kernels, which only an inference reads whose feedback is not tied.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) topology: Topology,
@@ -48,6 +49,7 @@ impl Problem {
     }
 
     fn of(topology: Topology, samples: usize, seed: u64) -> Self {
+        let topology = topology.with_feedback(true);
         let parameters = initialize(&topology, Initializer::ScaledNormal, BiasInitializer::Normal, seed);
         Problem { topology, parameters, samples, seed }
     }
@@ -131,10 +133,11 @@ fn alphas() -> impl Strategy<Value = f64> {
 pub(crate) fn inferences(depth: usize, beta: f64) -> impl Strategy<Value = Inference> {
     let rule = (any_of::<RuleKind>(), alphas(), alphas(), prop_oneof![Just(1.0), 0.5..1.5f64], 0usize..4);
     let order = (any_of::<Schedule>(), 1usize..8, 1usize..3, any_of::<Start>(), 0u64..50);
-    let loss = (any_of::<Nudge>(), any_of::<Loss>(), 0.01..1.0f64, any::<bool>(), any_of::<PoolRouting>());
-    let drawn = (rule, order, loss).prop_map(move |(rule, order, (nudge, loss, share, divide_gain, pool_routing))| {
+    let maps = (any_of::<PoolRouting>(), any_of::<Feedback>());
+    let loss = (any_of::<Nudge>(), any_of::<Loss>(), 0.01..1.0f64, any::<bool>(), maps);
+    let drawn = (rule, order, loss).prop_map(move |(rule, order, (nudge, loss, share, divide_gain, maps))| {
         let (schedule, passes, nudge_from_pass, start, seed) = order;
-        let rule = build_rule(depth, rule);
+        let ((pool_routing, feedback), rule) = (maps, build_rule(depth, rule));
         Inference {
             rule,
             nudge,
@@ -148,6 +151,7 @@ pub(crate) fn inferences(depth: usize, beta: f64) -> impl Strategy<Value = Infer
             divide_gain,
             disturbance: Disturbance::default(),
             seed,
+            feedback,
         }
     });
     drawn.prop_filter("valid", move |inference| inference.check(depth).is_ok())

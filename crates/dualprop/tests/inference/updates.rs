@@ -1,8 +1,8 @@
 //! Updates while gradients are computed are updates by the gradients, to the bit.
 
-use dualprop::base::Real;
+use dualprop::base::{Named, Real};
 use dualprop::compute::{Activation, Loss};
-use dualprop::inference::{Engine, Inference, PlanOptions, Rule, Schedule};
+use dualprop::inference::{Engine, Feedback, Inference, PlanOptions, Rule, Schedule};
 use dualprop::learning::{Optimizer, OptimizerKind};
 use dualprop::network::Parameters;
 
@@ -58,9 +58,14 @@ fn updates_meanwhile_are_updates_afterwards_to_the_bit() {
         check::<f32>(&problem, &dp);
         check::<f64>(&problem, &dp);
         check::<f32>(&problem, &idle);
+        for (_, feedback) in Feedback::ALL {
+            check::<f32>(&problem, &Inference { feedback: *feedback, ..dp.clone() });
+            check::<f64>(&problem, &Inference { feedback: *feedback, ..idle.clone() });
+        }
     }
     for problem in Problem::of_every_kind(Activation::Relu, 4, 3) {
         check::<f32>(&problem, &dp);
+        check::<f32>(&problem, &Inference { feedback: Feedback::KolenPollack, ..dp.clone() });
     }
 }
 

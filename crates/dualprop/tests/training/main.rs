@@ -6,6 +6,7 @@
 mod analysis;
 mod digest;
 mod disturbed;
+mod feedback;
 mod leaks;
 mod numbers;
 mod resume;

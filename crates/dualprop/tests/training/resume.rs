@@ -8,14 +8,17 @@ use dualprop::training::{Outcome, SeedResult, Summary, resume};
 
 use crate::{folder, go_on, no_folders, recipe, result, stop_at, until, whole};
 
-/// Recipes whose resume needs more than parameters: moments, states, several updates per batch, augmentation, perturbation, and
-/// disturbances with their running scales.
-const RECIPES: [&[&str]; 9] = [
+/// Recipes whose resume needs more than parameters: moments, states, several updates per batch, augmentation, feedback kernels,
+/// perturbation, and disturbances with their running scales.
+const RECIPES: [&[&str]; 12] = [
     &[],
     &["optimizer.kind=adam", "optimizer.learning_rate=1e-3", "learning.alpha=0.5", "data.augment=crop_flip"],
     &["learning.start=previous", "learning.schedule=parallel", "learning.passes=4", "learning.nudge=linearised_live"],
     &["learning.multistep=3", "optimizer.kind=adamw", "optimizer.learning_rate=1e-3", "learning.alpha=0.5"],
     &["learning.multistep=2", "learning.start=previous", "learning.passes=2", "optimizer.learning_rate=0.01"],
+    &["learning.feedback=random", "optimizer.kind=adam", "optimizer.learning_rate=1e-3", "learning.rule=backprop"],
+    &["learning.feedback=kolen_pollack", "learning.alpha=0.5", "training.checkpoint_every=3"],
+    &["learning.feedback=noisy_copy", "learning.feedback_noise=0.5", "learning.multistep=2", "learning.alpha=0.5"],
     &["learning.rule=backprop", "learning.input_perturbation=0.1", "training.shuffle=batches", "training.checkpoint_every=5"],
     &[
         "disturbance.state_noise=0.02",

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::base::{Error, Result, memory};
+use crate::base::{Error, Named, Result, memory};
 use crate::compute::Pool;
 use crate::inference::{Engine, Inference, Nudge, Plan, PlanOptions, Predictor, Rule};
 use crate::network::{Parameters, Topology};
@@ -46,7 +46,7 @@ const PASSES: usize = 100;
 /// inference.
 ///
 /// # Errors
-/// [`Error::Setting`] for an inference with several α; [`Error::Memory`]; as [`lifted`].
+/// [`Error::Setting`] for an inference with several α, gains, or feedback kernels of its own; [`Error::Memory`]; as [`lifted`].
 pub fn objectives(
     topology: &Topology,
     parameters: &Parameters<f64>,
@@ -60,6 +60,10 @@ pub fn objectives(
         let problem = "the objectives have one alpha for all layers; choose a number";
         return Err(Error::setting("learning.alpha", format!("{:?}", inference.rule.alpha), problem));
     };
+    if inference.feedback.is_separate() {
+        let problem = "the objectives feed back through the forward kernels; choose `tied`";
+        return Err(Error::setting("learning.feedback", inference.feedback.name(), problem));
+    }
     let samples = y.len() / topology.outputs();
     let transposed =
         Inference { nudge: Nudge::LinearisedLive, passes: PASSES, ..Inference::new(Rule::dp_transpose(alpha), beta, loss) };

@@ -127,7 +127,8 @@ impl Emission<'_> {
         }
     }
 
-    /// fb_k = W_kᵀ Δ_{k+1}, linearised at the present state of layer k where the map has a pool.
+    /// fb_k = B_kᵀ Δ_{k+1}, B_k = W_k unless the feedback has kernels of its own, linearised at the present state of layer k where
+    /// the map has a pool.
     fn feedback(&mut self, k: usize) {
         let weights = self.inference.dyad_weights(k);
         let mut routing = self.layout.routing(k + 1);
@@ -141,7 +142,8 @@ impl Emission<'_> {
                 self.extend(k, self.maps().route(k + 1));
             }
         }
-        self.extend(k, self.maps().down(k + 1, routing));
+        let kernel = self.inference.feedback.kernel(self.topology, k + 1);
+        self.extend(k, self.maps().down_by(k + 1, kernel, routing));
     }
 
     /// s̄_k = f(a_k), Δ_k = 0: a layer at rest; the output layer is linear.
@@ -201,5 +203,6 @@ impl Emission<'_> {
         let gain = if self.inference.divide_gain { self.inference.rule.gain_product(k, self.topology.depth()) } else { 1.0 };
         let scale = -1.0 / (self.inference.beta * gain);
         self.extend(k, self.maps().gradient(k, scale));
+        self.inference.feedback.gradient(self.topology, k).into_iter().for_each(|op| self.push(k, op));
     }
 }

@@ -4,7 +4,7 @@
 //! activation it ends with it. On the way down a pool is held linear at a routing: that of s̄ below, which the way up
 //! leaves behind, or that of s⁺ below, for which the way up is gone once more.
 
-use crate::compute::{BufferId, Op, RoutingId};
+use crate::compute::{BufferId, Op, ParameterId, RoutingId};
 use crate::network::Topology;
 
 use super::Layout;
@@ -92,8 +92,13 @@ impl Maps<'_> {
 
     /// fb_{k−1} from Δ_k, k = 1..L, the pool held at this routing.
     pub(in crate::inference) fn down(self, k: usize, routing: RoutingId) -> Vec<Op> {
+        self.down_by(k, self.topology.kernel(k), routing)
+    }
+
+    /// As [`Maps::down`], by a kernel that may be another one than that of the way up.
+    pub(super) fn down_by(self, k: usize, kernel: ParameterId, routing: RoutingId) -> Vec<Op> {
         let Maps { topology, layout } = self;
-        let (map, kernel) = (topology.map(k), topology.kernel(k));
+        let map = topology.map(k);
         let (input, output, between) = (layout.difference(k), layout.feedback(k - 1), layout.between_down(k));
         match (topology.pool_below(k), topology.pool_above(k)) {
             (Some(pooling), _) => {

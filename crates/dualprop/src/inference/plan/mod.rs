@@ -72,9 +72,10 @@ impl Plan {
     /// Compiles an inference for a network.
     ///
     /// # Errors
-    /// As [`Inference::check`].
+    /// As [`Inference::check`]; [`crate::Error::Setting`] for a feedback through kernels that the network has not.
     pub fn compile(topology: &Topology, inference: &Inference, options: PlanOptions) -> Result<Self> {
         let warnings = inference.check(topology.depth())?;
+        inference.feedback.check(topology)?;
         let layout = Layout::new(topology);
         let (asynchronous, depth) = (inference.disturbance.is_asynchronous(), topology.depth());
         let passes = match inference.disturbance.redraw_order {

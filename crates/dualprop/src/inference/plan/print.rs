@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
-use crate::compute::{BufferId, Op};
+use crate::compute::{BufferId, Op, ParameterId};
 
 use super::{Plan, Reason};
 
@@ -60,11 +60,12 @@ impl Plan {
 
     fn describe(&self, op: &Op) -> (&'static str, String) {
         let b = |id: BufferId| self.layout.name(id);
+        let parameter = |id: ParameterId| self.topology.parameters().swap_remove(id.0).0;
         let formula = match *op {
             Op::Affine { kernel, input, output, .. } => {
                 format!("{} = {} kernel.{i} + bias.{i}", b(output), b(input), i = kernel.0 / 2)
             }
-            Op::Adjoint { kernel, input, output, .. } => format!("{} = {} kernel.{}^T", b(output), b(input), kernel.0 / 2),
+            Op::Adjoint { kernel, input, output, .. } => format!("{} = {} {}^T", b(output), b(input), parameter(kernel)),
             Op::Pool { input, output, .. } => format!("{} = pool({})", b(output), b(input)),
             Op::RoutedPool { input, output, .. } => format!("{} = routed pool({})", b(output), b(input)),
             Op::Unpool { input, output, .. } => format!("{} = unpool({})", b(output), b(input)),
@@ -92,6 +93,7 @@ impl Plan {
                 format!("grad.{} = {}^T {}", kernel.0 / 2, b(mean), b(difference))
             }
             Op::ZeroGradient { kernel, .. } => format!("grad.{} = 0", kernel.0 / 2),
+            Op::CopyGradient { from, to } => format!("grad of {} = grad.{}", parameter(to), from.0 / 2),
         };
         (name(op), formula)
     }
@@ -118,5 +120,6 @@ fn name(op: &Op) -> &'static str {
         Op::Constant { .. } => "constant",
         Op::WeightProduct { .. } => "weight product",
         Op::ZeroGradient { .. } => "zero gradient",
+        Op::CopyGradient { .. } => "copy gradient",
     }
 }

@@ -159,6 +159,7 @@ fn effects(op: Op) -> Vec<Effect> {
         Op::ZeroGradient { kernel, bias } => {
             [kernel, bias].map(|parameter| Effect { writes: Place::Gradient(parameter), reads: vec![], expression: op }).into()
         }
+        Op::CopyGradient { from, to } => one(Place::Gradient(to), vec![Place::Gradient(from)]),
     }
 }
 

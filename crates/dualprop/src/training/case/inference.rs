@@ -3,7 +3,9 @@
 use crate::base::{Named, Result};
 use crate::compute::spectral::Power;
 use crate::compute::{Activation, Loss};
-use crate::inference::{Damping, Disturbance, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
+use crate::inference::{
+    Damping, Disturbance, Feedback, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start,
+};
 use crate::network::{Layer, PoolOrder, Shape, Topology};
 
 use super::settings::{COUNT, COUNTS, FLAG, FLAGS, NUMBER, PER_LAYER, Settings};
@@ -89,6 +91,7 @@ pub(super) fn inference(settings: &mut Settings, depth: usize, damping: Option<V
             Schedule::Random => settings.optional("seed", &COUNT)?.unwrap_or(0),
             _ => 0,
         },
+        feedback: Feedback::Tied,
     };
     match inference.check(depth) {
         // Recipes say `learning.beta`, a case says `beta`.

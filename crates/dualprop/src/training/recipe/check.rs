@@ -9,12 +9,13 @@ use crate::compute::spectral::Power;
 use crate::compute::{Activation, Pool};
 use crate::data::Shuffle;
 use crate::data::source::as_path;
-use crate::inference::{Damping, Inference, PerLayer, Start};
+use crate::inference::{Damping, Feedback, Inference, PerLayer, Start};
 use crate::learning::{OptimizerKind, Rate};
 use crate::network::{Architecture, BiasInitializer, Initializer, Layer, PoolOrder, Shape, Topology};
 
 use super::attack::attack;
 use super::data::DataSettings;
+use super::feedback;
 use super::learning::inference;
 use super::params::{NetworkParams, OneOrEach};
 use super::places::Places;
@@ -116,6 +117,7 @@ impl RecipeParams {
         let attacks = self.analysis.as_ref().map_or(Ok(vec![]), AnalysisParams::check)?;
         let optimizer = self.optimizer_kind()?;
         self.rate(1)?;
+        warnings.extend(feedback::warning(inference.feedback, optimizer));
         self.write_down(&inference, input_attack, optimizer, &data);
         let analysis = self.analysis.get_or_insert_default().clone();
         let places = Places::default();
@@ -151,6 +153,8 @@ impl RecipeParams {
         }
         self.network.from = self.network.from.take().map(|path| absolute(path.as_ref()));
         self.learning.nudge = Some(inference.nudge.name().into());
+        // A recipe that says so is the same as one that does not.
+        self.learning.feedback = inference.feedback.is_separate().then(|| inference.feedback.name().into());
         if self.learning.alpha.is_none()
             && let PerLayer::Uniform(alpha) = inference.rule.alpha
         {
@@ -243,6 +247,11 @@ impl Recipe {
         self.weight_levels
     }
 
+    /// The σ of feedback kernels that are noisy copies, if they are.
+    pub(in crate::training) fn feedback_noise(&self) -> Option<f64> {
+        self.params.learning.feedback_noise.filter(|_| self.inference.feedback == Feedback::NoisyCopy)
+    }
+
     /// What perturbs the inputs of a training; none: they stay as they are.
     pub fn input_attack(&self) -> Option<Attack> {
         self.input_attack
@@ -258,7 +267,8 @@ impl Recipe {
     /// # Errors
     /// [`Error::Setting`] if the last layer is not as wide as there are classes.
     pub fn topology(&self, input: Shape, classes: usize) -> Result<Topology> {
-        let topology = Topology::new(input, self.layers.of(classes), self.activation, self.pool_order)?;
+        let topology = Topology::new(input, self.layers.of(classes), self.activation, self.pool_order)?
+            .with_feedback(self.inference.feedback.is_separate());
         if topology.outputs() != classes {
             let problem = format!("the data set has {classes} classes; the last layer must be \"dense {classes}\"");
             return Err(Error::setting("network.layers", format!("{:?}", self.params.network.layers), problem));

@@ -5,6 +5,7 @@ use crate::compute::Loss;
 use crate::compute::spectral::Power;
 use crate::inference::{Damping, Disturbance, Inference, Nudge, PerLayer, PoolRouting, Rule, RuleKind, Schedule, Start};
 
+use super::feedback::feedback;
 use super::params::{LearningParams, OneOrEach};
 use super::values::named;
 
@@ -55,6 +56,7 @@ pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
         divide_gain: learning.divide_gain,
         disturbance: Disturbance::default(),
         seed: 0,
+        feedback: feedback(learning)?,
     })
 }
 

@@ -9,6 +9,7 @@ mod built_in;
 mod check;
 mod data;
 mod disturbance;
+mod feedback;
 mod keys;
 mod learning;
 mod optimizer;

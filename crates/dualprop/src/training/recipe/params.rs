@@ -146,6 +146,12 @@ pub struct LearningParams {
     pub start: String,
     /// Where the feedback through a max pool is linearised, `mean` or `plus`; dense layers have the same states under both.
     pub pool_routing: String,
+    /// Through which kernels differences travel down: `random`, `kolen_pollack` or `noisy_copy`; left out, or `tied`: the forward ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<String>,
+    /// σ of `noisy_copy`: the deviation of the noise, in units of the root mean square of the kernel's weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback_noise: Option<f64>,
     /// Weight updates per batch; the second and later ones follow inferences that go on from the states of the one before.
     pub multistep: usize,
     /// ε: every input is perturbed against the present weights, as in input-adversarial training; 0: it stays as it is.
@@ -183,6 +189,8 @@ impl Default for LearningParams {
             passes: 1,
             start: "forward".into(),
             pool_routing: "mean".into(),
+            feedback: None,
+            feedback_noise: None,
             multistep: 1,
             input_perturbation: 0.0,
             input_attack: None,

@@ -14,13 +14,14 @@ use crate::base::{Error, Result, file};
 const MOST_BYTES: u64 = 1 << 20;
 
 /// What means nothing, or is an error, beside another value of this key: choosing one by an override drops it.
-const BELONGS_TO: [(&str, &[&str]); 6] = [
+const BELONGS_TO: [(&str, &[&str]); 7] = [
     ("data.dataset", &["test", "pad"]),
     ("network.architecture", &["layers"]),
     ("network.layers", &["architecture"]),
     ("optimizer.kind", &["momentum", "momentum_after_warmup", "weight_decay", "beta1", "beta2", "epsilon"]),
     ("optimizer.schedule.kind", &["first", "last", "warmup_epochs", "decay_epochs"]),
     ("learning.rule", &["alpha_feedback", "damping", "damped", "power_iterations", "damping_asymmetry", "nudge"]),
+    ("learning.feedback", &["feedback_noise"]),
 ];
 
 impl Recipe {

@@ -6,7 +6,7 @@ use crate::analysis::{
 use crate::base::{Error, Result};
 use crate::compute::spectral::Power;
 use crate::data::Batch;
-use crate::inference::{Engine, Plan, PlanOptions, Rule};
+use crate::inference::{Engine, Inference, Plan, PlanOptions};
 
 use super::super::metrics::{Line, NormRow, SettlingRow};
 use super::super::preparation::Prepared;
@@ -17,9 +17,14 @@ use super::Trainer;
 const SWEEPS: usize = 2000;
 
 /// That what is to be measured is defined, and that there are as many validation samples.
-pub(super) fn check(analysis: &AnalysisParams, rule: &Rule, data: &Prepared) -> Result<()> {
-    if analysis.objective_samples > 0 && rule.uniform_alpha().is_none() {
+pub(super) fn check(analysis: &AnalysisParams, inference: &Inference, data: &Prepared) -> Result<()> {
+    if analysis.objective_samples > 0 && inference.rule.uniform_alpha().is_none() {
         let problem = "the lifted objectives have one alpha for all layers and the output; leave it at 0, or choose one";
+        return Err(Error::setting("analysis.objective_samples", analysis.objective_samples, problem));
+    }
+    if analysis.objective_samples > 0 && inference.feedback.is_separate() {
+        let problem =
+            "the lifted objectives feed back through the forward kernels; leave it at 0, or set learning.feedback to `tied`";
         return Err(Error::setting("analysis.objective_samples", analysis.objective_samples, problem));
     }
     let samples = data.split.validation.len();

@@ -28,6 +28,7 @@ impl Trainer {
         let seen = (self.recipe.data().augmentation, self.progress.seed, epoch);
         self.batch.fill_augmented(&self.data.dataset, &self.data.normalizer, indices, seen, &self.pool);
         self.perturb(epoch, indices)?;
+        self.renew_feedback();
         let at_once = self.updates_at_once();
         let broken = self.settle(at_once)?;
         self.progress.sums.busy_seconds += began.elapsed().as_secs_f64();
@@ -178,6 +179,7 @@ impl Trainer {
 
     /// Settles the same batch again under the weights as they are now, from the states as they are now.
     fn go_on(&mut self, update: u64) -> Result<()> {
+        self.renew_feedback();
         let Some(continued) = &mut self.engines.continued else { return Ok(()) };
         if update == 1 {
             carry_states(&self.engines.rule, continued)?;

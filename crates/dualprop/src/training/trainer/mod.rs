@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::analysis::operator_norms;
+use crate::analysis::{feedback_cosines, operator_norms};
 use crate::base::{Error, Result, file};
 use crate::compute::Pool;
 use crate::data::{Batch, Folders, epoch_order};
@@ -19,6 +19,7 @@ use crate::network::{Model, Parameters};
 
 use super::checkpoint::{Borrowed, Checkpoint};
 use super::evaluation::{Evaluator, evaluation_batch};
+use super::feedback::renew;
 use super::metrics::{Line, angles};
 use super::preparation::{Engines, Prepared, start_parameters};
 use super::progress::{BestEpoch, EpochSums, Progress};
@@ -31,7 +32,7 @@ pub enum Event<'a> {
     Started {
         /// The seed.
         seed: u64,
-        /// Trainable numbers.
+        /// Numbers of all parameters, those of feedback kernels included.
         parameters: usize,
         /// Samples for training, validation and test.
         samples: [usize; 3],
@@ -129,12 +130,12 @@ impl Trainer {
         let mut data = Prepared::load(recipe, folders, seed)?;
         let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
         let steps_per_epoch = (data.split.train.len() / params.training.batch_size * params.learning.multistep) as u64;
-        analysis::check(recipe.analysis(), &recipe.inference(seed).rule, &data)?;
+        analysis::check(recipe.analysis(), &recipe.inference(seed), &data)?;
         // First, since it finds out whether all of it fits into memory.
         let engines = Engines::new(recipe, &data, &topology, seed, pool)?;
         let parameters = match start {
             true => {
-                let (mut parameters, warning) = start_parameters(recipe, &topology, &data, seed)?;
+                let (mut parameters, warning) = start_parameters(recipe, &topology, &data, seed, pool)?;
                 data.warnings.extend(warning);
                 if let Some(levels) = recipe.weight_levels() {
                     quantize(&topology, &mut parameters, &levels, seed, 0);
@@ -252,6 +253,12 @@ impl Trainer {
         Ok(DryRun { parameters: self.engines.rule.topology().parameter_count(), validation, checkpoint_bytes })
     }
 
+    /// Gives the parameters the feedback kernels of the next inference, where each has its own.
+    fn renew_feedback(&mut self) {
+        let at = (self.progress.seed, self.progress.steps);
+        renew(&self.recipe, self.engines.rule.topology(), &mut self.parameters, at, &self.pool);
+    }
+
     fn multistep(&self) -> u64 {
         self.recipe.params().learning.multistep as u64
     }
@@ -297,6 +304,8 @@ impl Trainer {
     }
 
     fn measure_epoch(&mut self, epoch: u32) -> Result<EpochMetrics> {
+        // What is measured, and kept as a model, belongs together: the kernels as they are now and the feedback that they have.
+        self.renew_feedback();
         let Prepared { dataset, normalizer, split, .. } = &self.data;
         let subject = (&self.parameters, self.engines.rule.scales());
         let validation = self.evaluator.evaluate(subject, dataset, normalizer, &split.validation)?;
@@ -330,6 +339,7 @@ impl Trainer {
             gammas: norms.gammas,
             dampings: norms.dampings,
             product_norm: norms.product,
+            feedback_cosines: feedback_cosines(topology, &self.parameters),
             local_lipschitz,
             parameters_sha256: self.parameters.sha256(),
         })
