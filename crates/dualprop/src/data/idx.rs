@@ -456,7 +456,8 @@ mod tests {
             // Half of the files stay whole.
             file.truncate(length.max(1));
             if let Ok((extents, elements)) = parsed::<3>(&file) {
-                prop_assert_eq!(file.len(), whole.len());
+                // Damage to an extent and to the length may by chance be the smaller file that they describe together.
+                prop_assert_eq!(file.len(), if pack { whole.len() } else { 16 + elements.len() });
                 prop_assert_eq!(extents.iter().product::<usize>(), elements.len());
                 prop_assert!(!pack || elements == images()[16..]);
             }
