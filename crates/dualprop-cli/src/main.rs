@@ -21,6 +21,7 @@ mod progress;
 mod recipes;
 mod robustness;
 mod stability;
+mod stop;
 mod summary;
 mod sweep;
 mod trace;

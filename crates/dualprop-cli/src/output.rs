@@ -76,6 +76,17 @@ pub(crate) fn program() -> &'static str {
     if std::env::var_os("CARGO").is_some() { "cargo run --release --" } else { "dualprop" }
 }
 
+/// The path as a shell reads it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), |quoted| quoted.into_owned())
+}
+
+/// An option with a folder, if it was given.
+pub(crate) fn folder_option(option: &str, folder: Option<&Path>) -> String {
+    folder.map_or_else(String::new, |folder| format!(" {option} {}", quoted(folder)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

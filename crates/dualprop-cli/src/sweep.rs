@@ -10,8 +10,8 @@ use dualprop::data::Folders;
 use dualprop::training::{Cell, CellOutcome, Destination, Event, Outcome, Sweep, SweepDirectory, SweepEvent, Workers};
 use serde_json::{Map, Value, json};
 
-use crate::output::{self, Advice};
-use crate::train::{self, INTERRUPTED, folder_option, quoted};
+use crate::output::{self, Advice, folder_option, quoted};
+use crate::stop::{INTERRUPTED, is_stopping, listen_for_stop};
 
 const EXAMPLES: &str = "Examples:
   dualprop sweep digits --grid learning.alpha=0,0.5,1 --seeds 5
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<u8> {
     let folders = Folders::standard(arguments.data_dir.clone());
     let workers = Workers { jobs: arguments.jobs, threads: arguments.threads };
     // First, since the thread that listens takes memory too.
-    train::listen_for_stop()?;
+    listen_for_stop()?;
     let directory = open(arguments, &folders, workers)?;
     let cells = directory.sweep().cells().len();
     let seeds = directory.sweep().seeds().len();
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> Result<u8> {
     }
     let hear = |event: SweepEvent| {
         hear(&event, cells, arguments.quiet);
-        if train::is_stopping() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if is_stopping() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let outcome =
         directory.run(&folders, workers, &hear).map_err(|error| with_how_to_go_on(error, directory.path(), arguments))?;

@@ -3,37 +3,15 @@
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use dualprop::data::Folders;
 use dualprop::training::{self, Destination, Event, Outcome, Recipe, Summary};
 
 use crate::arguments::{TrainArguments, TrainOptions};
-use crate::output::{self, Advice};
+use crate::output::{self, Advice, folder_option, quoted};
 use crate::progress::Progress;
-
-/// The exit code of a training that the user interrupted: 128 + SIGINT, as shells have it.
-pub(crate) const INTERRUPTED: u8 = 130;
-
-/// Whether the user has asked for the training to stop.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// From here on Ctrl-C and SIGTERM end a training after its present batch; the second time they end the program at once.
-pub(crate) fn listen_for_stop() -> Result<()> {
-    ctrlc::set_handler(|| {
-        // The second time means it.
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-    })
-    .context("cannot listen for Ctrl-C")
-}
-
-/// Whether the user has asked for an end.
-pub(crate) fn is_stopping() -> bool {
-    STOP.load(Ordering::Relaxed)
-}
+use crate::stop::{INTERRUPTED, is_stopping, listen_for_stop};
 
 /// Trains as the recipe says and prints what came out; the exit code of an interrupted training is [`INTERRUPTED`].
 pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
@@ -114,12 +92,6 @@ impl Listener {
     }
 }
 
-/// The path as a shell reads it.
-pub(crate) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    shlex::try_quote(&text).map_or_else(|_| text.clone(), |quoted| quoted.into_owned())
-}
-
 fn load(recipe: &str, options: &TrainOptions) -> Result<Recipe> {
     let mut overrides = options.set.clone();
     if let Some(threads) = options.threads {
@@ -193,11 +165,6 @@ fn describe(summary: &Summary, recipe: &Recipe) -> Result<String> {
     writeln!(text, "  time               {:.1} s", summary.seconds)?;
     writeln!(text, "  kept in            {}", summary.run_directory)?;
     Ok(text)
-}
-
-/// An option with a folder, if it was given.
-pub(crate) fn folder_option(option: &str, folder: Option<&Path>) -> String {
-    folder.map_or_else(String::new, |folder| format!(" {option} {}", quoted(folder)))
 }
 
 fn next_things(summary: &Summary, recipe: &str, options: &TrainOptions) -> String {

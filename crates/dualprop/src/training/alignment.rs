@@ -34,13 +34,14 @@ pub fn measure_alignment(
     memory::require("this measurement", needed, "choose smaller layers or a smaller training.batch_size")?;
     let [local, backprop] = plans.map(|plan| Engine::new(plan, batch_size, &pool));
     let (mut local, mut backprop) = (local?, backprop?);
-    let of_batch = |(x, y): (&[f64], &[f64])| {
+    let of_batch = |(number, (x, y)): (u64, (&[f64], &[f64]))| {
+        local.set_batch(number);
         local.infer(&parameters, x, y)?;
         backprop.infer(&parameters, x, y)?;
         Ok(align(&topology, local.gradients(), backprop.gradients()))
     };
     let inputs = x.chunks(batch_size * topology.input().neurons());
-    inputs.zip(y.chunks(batch_size * topology.outputs())).map(of_batch).collect()
+    (0..).zip(inputs.zip(y.chunks(batch_size * topology.outputs()))).map(of_batch).collect()
 }
 
 /// An error about a number of samples, as one about the batches that were asked for.
