@@ -2,7 +2,7 @@
 
 use crate::base::{Real, Result};
 use crate::compute::{Activation, Pool};
-use crate::inference::{Engine, Inference, Plan, PlanOptions, Schedule, Start};
+use crate::inference::{Disturbance, Engine, Inference, PerLayer, Plan, PlanOptions, Schedule, Start};
 use crate::network::Parameters;
 
 use super::alignment::inner;
@@ -61,6 +61,9 @@ pub fn settling<T: Real>(engine: &Engine<T>, parameters: &Parameters<T>, y: &[T]
     Ok(layers.collect())
 }
 
+/// The batch that keys what disturbs the one more update: none of a training, nor that of predictions.
+const ONE_MORE: u64 = u64::MAX - 1;
+
 /// a / b, but 0 where both are: a layer at rest at zero has settled.
 fn ratio(a: f64, b: f64) -> f64 {
     if a == 0.0 { 0.0 } else { a / b }
@@ -68,11 +71,14 @@ fn ratio(a: f64, b: f64) -> f64 {
 
 /// The states after every layer was updated once more from the present ones, all at once.
 fn one_more_update<T: Real>(engine: &Engine<T>, parameters: &Parameters<T>, y: &[T], pool: &Pool) -> Result<Engine<T>> {
+    let disturbance = engine.inference().disturbance.clone();
     let inference = Inference {
         schedule: Schedule::Parallel,
         passes: 1,
         nudge_from_pass: 1,
         start: Start::Continued,
+        // Every layer, whatever was drawn.
+        disturbance: Disturbance { redraw_order: false, update_probability: PerLayer::Uniform(1.0), ..disturbance },
         ..engine.inference().clone()
     };
     let options = PlanOptions { gradients: false, ..PlanOptions::default() };
@@ -83,6 +89,7 @@ fn one_more_update<T: Real>(engine: &Engine<T>, parameters: &Parameters<T>, y: &
     }
     moved.set_prediction(engine.logits())?;
     moved.set_scales(engine.scales().clone());
+    moved.set_batch(ONE_MORE);
     moved.infer(parameters, engine.mean(0), y)?;
     Ok(moved)
 }

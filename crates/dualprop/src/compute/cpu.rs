@@ -255,12 +255,12 @@ impl<T: Real> Cpu<T> {
                     }
                 });
             }
-            Op::Disturb { layer, nudged, mean, difference } => {
+            Op::Disturb { layer, occasion, mean, difference } => {
                 let mut course = mem::take(&mut self.course);
                 self.with_outputs(mean, difference, |device, s_mean, s_difference| {
                     if let Some(disturbances) = &device.program.disturbances {
                         let neurons = device.program.buffers[mean.0];
-                        course.disturb(team, disturbances, (layer, nudged), neurons, s_mean, s_difference);
+                        course.disturb(team, disturbances, (layer, occasion), neurons, s_mean, s_difference);
                     }
                 });
                 self.course = course;

@@ -1,7 +1,7 @@
 //! The language between the plan compiler and a device: a flat list of operations over numbered buffers and parameters.
 
 use super::affine::{self, Map};
-use super::disturbance::Disturbances;
+use super::disturbance::{Disturbances, Occasion};
 use super::dyad::{DyadWeights, NeuronWeights};
 use super::nudge::NudgeWeights;
 use super::pooling::Pooling;
@@ -131,8 +131,8 @@ pub enum Op {
     Disturb {
         /// k = 1..L
         layer: usize,
-        /// Whether it is an output that was nudged.
-        nudged: bool,
+        /// What the update was.
+        occasion: Occasion,
         /// s̄
         mean: BufferId,
         /// Δ

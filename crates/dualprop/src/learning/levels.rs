@@ -5,12 +5,19 @@ use crate::base::random::{Purpose, Random, subseed};
 use crate::compute::disturbance::Quantizer;
 use crate::network::{Parameters, Topology};
 
-/// Puts every kernel on its levels, those of the feedback too: W ↦ the level of W within ± range/√in, `in` being the inputs of a
-/// neuron. Biases stay as they are. Random numbers are keyed by (seed, step, kernel, row).
-pub fn quantize<T: Real>(topology: &Topology, parameters: &mut Parameters<T>, levels: &Quantizer, seed: u64, step: u64) {
+/// Puts every kernel on its levels, those of the feedback too where they are to be: W ↦ the level of W within ± range/√in, `in` being
+/// the inputs of a neuron. Biases stay as they are. A level itself is rounded to itself, but at random only as far as T can hold it,
+/// so that kernels which nothing changes are not to be rounded again. Random numbers are keyed by (seed, step, kernel, row).
+pub fn quantize<T: Real>(
+    topology: &Topology,
+    parameters: &mut Parameters<T>,
+    levels: &Quantizer,
+    (seed, step): (u64, u64),
+    with_feedback: bool,
+) {
     for k in 1..=topology.depth() {
         let scale = 1.0 / (topology.map(k).fans().0 as f64).sqrt();
-        for id in [Some(topology.kernel(k)), topology.feedback(k)].into_iter().flatten() {
+        for id in [Some(topology.kernel(k)), topology.feedback(k).filter(|_| with_feedback)].into_iter().flatten() {
             let row_seed = subseed(seed, Purpose::WeightRounding, step, id.0 as u32);
             let tensor = &mut parameters.tensors_mut()[id.0];
             let columns = tensor.shape().last().copied().unwrap_or(1);
@@ -37,7 +44,7 @@ mod tests {
         let start = initialize::<f32>(&topology, Initializer::HeNormal, BiasInitializer::Normal, 1);
         let quantized = |rounding, seed, step| {
             let mut parameters = start.clone();
-            quantize(&topology, &mut parameters, &Quantizer { bits: 3, range: 1.5, rounding }, seed, step);
+            quantize(&topology, &mut parameters, &Quantizer { bits: 3, range: 1.5, rounding }, (seed, step), true);
             parameters
         };
         let nearest = quantized(Rounding::Nearest, 0, 0);

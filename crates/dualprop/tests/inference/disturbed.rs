@@ -221,7 +221,7 @@ fn kernels_of_few_bits_are_those_of_the_reference() {
         for (rounding, step) in [(Rounding::Nearest, 3), (Rounding::Stochastic, 3), (Rounding::Stochastic, 1 << 33)] {
             let (bits, range, stochastic) = (5, 1.5, rounding == Rounding::Stochastic);
             let mut parameters = problem.parameters.clone();
-            quantize(&problem.topology, &mut parameters, &Quantizer { bits, range, rounding }, SEED, step);
+            quantize(&problem.topology, &mut parameters, &Quantizer { bits, range, rounding }, (SEED, step), true);
             for k in 1..=3 {
                 let id = problem.topology.kernel(k);
                 let shape = problem.parameters.get(id).shape();
@@ -395,6 +395,21 @@ fn running_scales_are_those_of_the_states_and_move_by_a_hundredth() {
             }
         }
     }
+}
+
+/// What has not been fed back to says nothing of how large a difference is.
+#[test]
+fn scales_of_differences_begin_with_the_first_that_was_fed_back() {
+    let problem = Problem::new(&[9, 12, 11, 6], Activation::Relu, 5, 9);
+    let update_probability = PerLayer::Each(vec![1e-9, 1.0, 1.0]);
+    let disturbance = Disturbance { message_bits: Some(8), update_probability, ..plain() };
+    let inference = Inference { schedule: Schedule::Parallel, passes: 4, ..inference(Rule::dp(0.5), &disturbance) };
+    let mut engine = problem.engine::<f64>(&inference, PlanOptions::default(), 1);
+    let (x, y) = problem.batch(0);
+    engine.infer(&problem.parameters, &x, &y).unwrap();
+    let scales = serde_json::to_value(engine.scales()).unwrap();
+    assert!(scales[0][0].as_f64().unwrap() > 0.0 && scales[0][1].is_null(), "{scales}");
+    assert!((1..3).all(|k| scales[k][1].as_f64().unwrap() > 0.0), "{scales}");
 }
 
 #[test]

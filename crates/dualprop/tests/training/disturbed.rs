@@ -99,3 +99,34 @@ fn a_checkpoint_with_scales_that_cannot_be_is_refused() {
     std::fs::write(&path, bytes).unwrap();
     assert!(resume(&run, &no_folders(), None, &mut |_| ControlFlow::Continue(())).is_ok());
 }
+
+/// A layer that is not drawn is updated once more like the others when it is asked how settled it is.
+#[test]
+fn settling_is_of_all_layers_also_where_updates_are_drawn() {
+    let root = tempfile::tempdir().unwrap();
+    let sets = ["learning.schedule=random", "learning.passes=4", "disturbance.redraw_order=true", "analysis.settling_samples=20"];
+    whole(&recipe("digits", &sets), root.path(), "redrawn");
+    let parallel = ["learning.schedule=parallel", "learning.passes=2", "learning.beta=1", "analysis.settling_samples=20"];
+    let seldom = [&parallel[..], &["disturbance.update_probability=0.05"]].concat();
+    whole(&recipe("digits", &seldom), root.path(), "seldom");
+    let residuals = |name: &str| -> Vec<f64> {
+        let lines = metrics(&folder(root.path(), name));
+        lines.iter().filter(|line| line["kind"] == "settling").map(|line| line["residual"].as_f64().unwrap()).collect()
+    };
+    assert_eq!(residuals("redrawn").len(), 9);
+    // With so few updates the output has hardly been nudged; one more update of all layers nudges it after every epoch.
+    let of_output: Vec<f64> = residuals("seldom").into_iter().skip(2).step_by(3).collect();
+    assert!(of_output.len() == 3 && of_output.iter().all(|residual| *residual > 1e-4), "{of_output:?}");
+}
+
+#[test]
+fn random_feedback_kernels_of_few_bits_never_change() {
+    let root = tempfile::tempdir().unwrap();
+    let feedback = |epochs: &str| {
+        let sets = ["learning.feedback=random", "disturbance.weight_bits=16", "disturbance.rounding=stochastic", epochs];
+        whole(&recipe("digits", &sets), root.path(), epochs);
+        let model = Model::load(&folder(root.path(), epochs).join("model.safetensors")).unwrap();
+        [2, 3].map(|k| model.parameters.get(model.topology.feedback(k).unwrap()).clone())
+    };
+    assert_eq!(feedback("training.epochs=1"), feedback("training.epochs=2"));
+}

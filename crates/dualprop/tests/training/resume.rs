@@ -10,7 +10,7 @@ use crate::{folder, go_on, no_folders, recipe, result, stop_at, until, whole};
 
 /// Recipes whose resume needs more than parameters: moments, states, several updates per batch, augmentation, feedback kernels,
 /// perturbation, and disturbances with their running scales.
-const RECIPES: [&[&str]; 12] = [
+const RECIPES: [&[&str]; 14] = [
     &[],
     &["optimizer.kind=adam", "optimizer.learning_rate=1e-3", "learning.alpha=0.5", "data.augment=crop_flip"],
     &["learning.start=previous", "learning.schedule=parallel", "learning.passes=4", "learning.nudge=linearised_live"],
@@ -37,6 +37,8 @@ const RECIPES: [&[&str]; 12] = [
         "disturbance.noise_per=sample",
     ],
     &["learning.start=previous", "learning.schedule=parallel", "learning.passes=4", "disturbance.nudge_noise=0.05"],
+    &["learning.schedule=random", "learning.passes=5", "disturbance.redraw_order=true", "analysis.settling_samples=20"],
+    &["learning.start=previous", "learning.multistep=2", "learning.passes=2", "disturbance.message_bits=8"],
 ];
 
 fn without_time(summary: &Summary) -> Vec<SeedResult> {

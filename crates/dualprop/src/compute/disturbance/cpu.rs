@@ -3,7 +3,7 @@
 use crate::base::Real;
 use crate::compute::pool::Team;
 
-use super::{Disturbances, Key, Moment, Scales};
+use super::{Disturbances, Key, Moment, Occasion, Scales};
 
 /// Samples that one task disturbs.
 const ROWS: usize = 4;
@@ -16,20 +16,20 @@ pub(in crate::compute) struct Course {
     /// Updates of each layer in this batch.
     updates: Vec<u32>,
     pub(in crate::compute) scales: Scales,
-    /// Mean squares of each layer's s̄ and Δ at its last update in this batch.
-    measured: Vec<Option<[f64; 2]>>,
+    /// Mean squares of each layer's s̄ and Δ at its last update in this batch, of Δ at the last that was not at rest.
+    measured: Vec<[Option<f64>; 2]>,
 }
 
 impl Course {
     pub(in crate::compute) fn new(depth: usize) -> Self {
-        Course { updates: vec![0; depth], scales: Scales::new(depth), measured: vec![None; depth], ..Course::default() }
+        Course { updates: vec![0; depth], scales: Scales::new(depth), measured: vec![[None; 2]; depth], ..Course::default() }
     }
 
     /// A batch begins; its samples are counted from `first`.
     pub(in crate::compute) fn begin(&mut self, batch: u64, first: u32) {
         (self.batch, self.first) = (batch, first);
         self.updates.fill(0);
-        self.measured.fill(None);
+        self.measured.fill([None; 2]);
     }
 
     /// A batch is over: it enters the running scales.
@@ -42,17 +42,21 @@ impl Course {
         &mut self,
         team: &Team,
         disturbances: &Disturbances,
-        (k, nudged): (usize, bool),
+        (k, occasion): (usize, Occasion),
         neurons: usize,
         mean: &mut [T],
         difference: &mut [T],
     ) {
         let present = mean_squares(team, neurons, mean, difference);
-        self.measured[k - 1] = Some(present);
+        let measured = &mut self.measured[k - 1];
+        measured[0] = Some(present[0]);
+        if occasion != Occasion::Rest {
+            measured[1] = Some(present[1]);
+        }
         let update = self.updates[k - 1];
         self.updates[k - 1] = update.wrapping_add(1);
         let key = Key { seed: disturbances.seed, batch: self.batch, layer: k as u32, update, first: self.first };
-        let moment = Moment { key, nudged, scales: self.scales.roots(k, present) };
+        let moment = Moment { key, occasion, scales: self.scales.roots(k, present) };
         let disturbance = &disturbances.layers[k - 1];
         team.pairs(mean, difference, ROWS * neurons, |start, mean, difference| {
             for (row, (mean, difference)) in (start / neurons..).zip(mean.chunks_mut(neurons).zip(difference.chunks_mut(neurons)))

@@ -54,6 +54,17 @@ pub struct Disturbance {
     pub messages: Option<Quantizer>,
 }
 
+/// What an update of a layer was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Nothing was fed back, nor nudged: Δ was 0 before it was disturbed, and says nothing of how large it is otherwise.
+    Rest,
+    /// A hidden layer was fed back to.
+    FedBack,
+    /// The output was nudged.
+    Nudged,
+}
+
 /// What is wrong with a compartment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Defect {
@@ -91,8 +102,8 @@ impl Key {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     pub(super) key: Key,
-    /// Whether it is an output that was nudged.
-    pub(super) nudged: bool,
+    /// What the update was.
+    pub(super) occasion: Occasion,
     /// (r, r_Δ)
     pub(super) scales: (f64, f64),
 }
@@ -103,7 +114,7 @@ impl Disturbance {
         let (r, r_difference) = moment.scales;
         let noise = |sigma: f64, purpose| (sigma > 0.0).then(|| (sigma * r, moment.key.stream(purpose, row, self.held)));
         let mut of_states = noise(self.state_noise, Purpose::StateNoise);
-        let mut of_nudge = noise(if moment.nudged { self.nudge_noise } else { 0.0 }, Purpose::NudgeNoise);
+        let mut of_nudge = noise(if moment.occasion == Occasion::Nudged { self.nudge_noise } else { 0.0 }, Purpose::NudgeNoise);
         let mut of_messages = noise(self.message_noise, Purpose::MessageNoise);
         let mut state_rounding = moment.key.stream(Purpose::StateRounding, row, false);
         let mut message_rounding = moment.key.stream(Purpose::MessageRounding, row, false);

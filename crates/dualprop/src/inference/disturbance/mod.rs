@@ -28,6 +28,9 @@ impl Named for NoisePer {
     const ALL: &'static [(&'static str, Self)] = &[("pass", NoisePer::Pass), ("sample", NoisePer::Sample)];
 }
 
+/// The largest strength, in units of scales: beyond it no number would stay in the range of single precision for long.
+const MOST_STRENGTH: f64 = 1e6;
+
 /// Whether a dyad forms its mean and weighs its feedback by one device or by two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drawn {
@@ -153,8 +156,9 @@ impl Disturbance {
             let problem = "the compartments of backpropagation are not nudged apart; both mismatches cancel";
             return wrong("beta_mismatch", self.beta_mismatch.to_string(), problem);
         }
-        if self.alpha_mismatch > 0.0 && depth < 2 {
-            return wrong("alpha_mismatch", self.alpha_mismatch.to_string(), "the network has no hidden layer");
+        let of_hidden = [("alpha_mismatch", self.alpha_mismatch), ("dead", self.dead), ("stuck", self.stuck)];
+        if let Some((key, value)) = of_hidden.iter().find(|(_, value)| *value > 0.0 && depth < 2) {
+            return wrong(key, value.to_string(), "the network has no hidden layer");
         }
         if self.alpha_mismatch > 0.0 && inference.pool_routing == PoolRouting::Plus {
             let problem = "neurons with an alpha of their own have no routing at s+; use learning.pool_routing = \"mean\"";
@@ -168,8 +172,12 @@ impl Disturbance {
         if self.is_asynchronous() && matches!(inference.start, Start::Zero | Start::Previous) {
             let problem =
                 "an update of the output that does not take place makes no prediction; use learning.start = \"forward\"";
-            let key = if self.redraw_order { "redraw_order" } else { "update_probability" };
-            return wrong(key, "given".into(), problem);
+            let (key, value) = match &self.update_probability {
+                _ if self.redraw_order => ("redraw_order", "true".into()),
+                PerLayer::Uniform(p) => ("update_probability", p.to_string()),
+                PerLayer::Each(each) => ("update_probability", format!("{each:?}")),
+            };
+            return wrong(key, value, problem);
         }
         Ok(())
     }
@@ -179,14 +187,14 @@ impl Disturbance {
             true => Ok(()),
             false => Err(Error::setting(format!("disturbance.{key}"), value, format!("expected {expected}"))),
         };
-        let positive = |value: f64| value >= 0.0 && value.is_finite();
+        let positive = |value: f64| (0.0..=MOST_STRENGTH).contains(&value);
         for (key, value) in [
             ("state_noise", self.state_noise),
             ("nudge_noise", self.nudge_noise),
             ("message_noise", self.message_noise),
             ("alpha_mismatch", self.alpha_mismatch),
         ] {
-            check(key, value, positive(value), "a finite number, 0 or more")?;
+            check(key, value, positive(value), "a number from 0 to a million")?;
         }
         let unit = |value: f64| (0.0..=1.0).contains(&value);
         check("beta_mismatch", self.beta_mismatch, self.beta_mismatch.abs() < 1.0, "a number above -1 and below 1")?;
@@ -194,8 +202,8 @@ impl Disturbance {
         check("stuck", self.stuck, unit(self.stuck), "a share from 0 to 1")?;
         let broken = self.dead + self.stuck;
         check("dead + disturbance.stuck", broken, broken <= 1.0, "at most 1, the share of all compartments")?;
-        check("stuck_at", self.stuck_at, self.stuck_at.is_finite(), "a finite number")?;
-        check("range", self.range, self.range > 0.0 && self.range.is_finite(), "a finite number above 0")?;
+        check("stuck_at", self.stuck_at, positive(self.stuck_at.abs()), "a number of at most a million in size")?;
+        check("range", self.range, self.range > 0.0 && positive(self.range), "a number above 0, up to a million")?;
         for (key, bits) in [("state_bits", self.state_bits), ("message_bits", self.message_bits)] {
             let Some(bits) = bits else { continue };
             let valid = (FEWEST_BITS..=MOST_BITS).contains(&bits);

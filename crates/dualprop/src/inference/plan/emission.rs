@@ -1,5 +1,6 @@
 //! The naive list: every operation that the schedule asks for, in its order.
 
+use crate::compute::disturbance::Occasion;
 use crate::compute::{Activation, BufferId, NeuronsId, Op, ScalarId};
 use crate::inference::{Damping, Inference, Nudge, Pass, PoolRouting, Start};
 use crate::network::Topology;
@@ -152,14 +153,14 @@ impl Emission<'_> {
         let (pre_activation, mean) = (self.layout.pre_activation(k), self.layout.mean(k));
         self.push(k, Op::Activate { activation, pre_activation, mean });
         self.push(k, Op::Zero { buffer: self.layout.difference(k) });
-        self.disturb(k, false);
+        self.disturb(k, Occasion::Rest);
     }
 
     /// What is not ideal in the device, after every update.
-    fn disturb(&mut self, k: usize, nudged: bool) {
+    fn disturb(&mut self, k: usize, occasion: Occasion) {
         if self.inference.disturbance.acts_on_states() {
             let (mean, difference) = (self.layout.mean(k), self.layout.difference(k));
-            self.push(k, Op::Disturb { layer: k, nudged, mean, difference });
+            self.push(k, Op::Disturb { layer: k, occasion, mean, difference });
         }
     }
 
@@ -177,7 +178,7 @@ impl Emission<'_> {
                 difference: self.layout.difference(k),
             },
         );
-        self.disturb(k, false);
+        self.disturb(k, Occasion::FedBack);
     }
 
     fn nudge(&mut self, k: usize) {
@@ -195,7 +196,7 @@ impl Emission<'_> {
             }
         };
         self.push(k, op);
-        self.disturb(k, true);
+        self.disturb(k, Occasion::Nudged);
     }
 
     /// ∂J/∂W_{k−1} = −1/(β Π g) Δ_k s̄_{k−1}ᵀ, a batch mean.

@@ -4,6 +4,7 @@
 //! activation it ends with it. On the way down a pool is held linear at a routing: that of s̄ below, which the way up
 //! leaves behind, or that of s⁺ below, for which the way up is gone once more.
 
+use crate::compute::disturbance::Occasion;
 use crate::compute::{BufferId, Op, ParameterId, RoutingId};
 use crate::network::Topology;
 
@@ -51,7 +52,7 @@ impl Maps<'_> {
         let Maps { topology, layout } = self;
         let disturb = |k| {
             let (mean, difference) = (layout.mean(k), layout.difference(k));
-            let ops = [Op::Zero { buffer: difference }, Op::Disturb { layer: k, nudged: false, mean, difference }];
+            let ops = [Op::Zero { buffer: difference }, Op::Disturb { layer: k, occasion: Occasion::Rest, mean, difference }];
             ops.into_iter().filter(move |_| k < topology.depth())
         };
         (1..=topology.depth()).flat_map(|k| self.up(k).into_iter().chain(self.activate(k)).chain(disturb(k))).collect()

@@ -183,7 +183,9 @@ mod tests {
     #[test]
     fn wrong_disturbances_are_refused_by_name() {
         for (sets, expected) in [
-            (&["state_noise=-1"][..], "disturbance.state_noise = -1: expected a finite number, 0 or more"),
+            (&["state_noise=-1"][..], "disturbance.state_noise = -1: expected a number from 0 to a million"),
+            (&["message_noise=1e300"], "disturbance.message_noise = 1"),
+            (&["stuck=0.1", "stuck_at=-1e7"], "disturbance.stuck_at = -10000000: expected a number of at most a million"),
             (&["message_noise='much'"], "disturbance.message_noise = \"much\": expected a number"),
             (&["state_nose=1"], "unknown key of [disturbance] `state_nose`; did you mean `state_noise`?"),
             (&["noise_per=pass"], "disturbance.noise_per = given: nothing makes use of it without state_noise"),
@@ -211,7 +213,8 @@ mod tests {
             (["learning.rule=backprop", "disturbance.alpha_mismatch=0.1"], "disturbance.alpha_mismatch = 0.1: backpropagation"),
             (["learning.rule=backprop", "disturbance.beta_mismatch=0.1"], "disturbance.beta_mismatch = 0.1: the compartments"),
             (["learning.pool_routing=plus", "disturbance.alpha_mismatch=0.1"], "disturbance.alpha_mismatch = 0.1: neurons"),
-            (["learning.start=zero", "disturbance.update_probability=0.5"], "disturbance.update_probability = given"),
+            (["network.layers=['dense 10']", "disturbance.dead=0.1"], "disturbance.dead = 0.1: the network has no hidden layer"),
+            (["learning.start=zero", "disturbance.update_probability=0.5"], "disturbance.update_probability = 0.5: an update"),
         ] {
             let error = check(&sets).unwrap_err();
             assert!(error.starts_with(expected), "{sets:?}: {error}");

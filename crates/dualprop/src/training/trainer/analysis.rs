@@ -59,7 +59,7 @@ impl Trainer {
             }
         }
         if analysis.settling_samples > 0 {
-            for row in self.settling(analysis.settling_samples)? {
+            for row in self.settling(epoch, analysis.settling_samples)? {
                 bytes = Some(directory.append(&Line::Settling { epoch, row: &row })?);
             }
         }
@@ -95,10 +95,13 @@ impl Trainer {
     }
 
     /// Of the recipe's own inference, in single precision as it trains.
-    fn settling(&self, samples: usize) -> Result<Vec<SettlingRow>> {
+    fn settling(&self, epoch: u32, samples: usize) -> Result<Vec<SettlingRow>> {
         let Specimen { topology, parameters, inference, samples, pool, .. } = self.specimen(samples);
         let plan = Plan::compile(&topology, &inference, PlanOptions { gradients: false, ..PlanOptions::default() })?;
         let mut engine = Engine::new(plan, samples.len(), &pool)?;
+        engine.set_scales(self.engines.rule.scales().clone());
+        // Disturbed as no batch of the training is, and otherwise after every epoch.
+        engine.set_batch(u64::MAX / 2 + u64::from(epoch));
         engine.infer(&parameters, &samples.x, &samples.targets)?;
         let layers = (1..).zip(settling(&engine, &parameters, &samples.targets, &pool)?);
         let row = |(layer, Settling { residual, difference_ratio, straddling })| SettlingRow {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::analysis::{align, dyad_statistics};
 use crate::base::Result;
 use crate::compute::{ParameterId, all_finite};
-use crate::inference::{Engine, Start};
+use crate::inference::{Engine, Feedback, Start};
 use crate::learning::quantize;
 
 use super::super::StepMetrics;
@@ -159,8 +159,9 @@ impl Trainer {
             }
             self.progress.steps += 1;
             if let Some(levels) = self.recipe.weight_levels() {
-                let topology = self.engines.rule.topology();
-                quantize(topology, &mut self.parameters, &levels, self.progress.seed, self.progress.steps);
+                let (engine, at) = (&self.engines.rule, (self.progress.seed, self.progress.steps));
+                let learns = engine.inference().feedback == Feedback::KolenPollack;
+                quantize(engine.topology(), &mut self.parameters, &levels, at, learns);
             }
             self.progress.sums.busy_seconds += began.elapsed().as_secs_f64();
             if listen(Event::Step(self.progress.steps)).is_break() {

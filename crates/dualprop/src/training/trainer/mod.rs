@@ -138,7 +138,7 @@ impl Trainer {
                 let (mut parameters, warning) = start_parameters(recipe, &topology, &data, seed, pool)?;
                 data.warnings.extend(warning);
                 if let Some(levels) = recipe.weight_levels() {
-                    quantize(&topology, &mut parameters, &levels, seed, 0);
+                    quantize(&topology, &mut parameters, &levels, (seed, 0), true);
                 }
                 parameters
             }
