@@ -57,7 +57,7 @@ impl<T: Real> Predictor<T> {
     /// The outputs z [n, outputs] for x [n, H, W, C].
     ///
     /// # Errors
-    /// [`Error::Shape`] or [`Error::Setting`] for inputs or parameters that do not fit.
+    /// [`crate::Error::Shape`] or [`crate::Error::Setting`] for inputs or parameters that do not fit.
     pub fn predict(&mut self, parameters: &Parameters<T>, x: &[T]) -> Result<&[T]> {
         let samples = samples_of(&self.topology, x)?;
         self.device.set_samples(samples)?;
