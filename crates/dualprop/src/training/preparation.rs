@@ -121,8 +121,7 @@ fn split(data: &DataSettings, dataset: &Dataset, seed: u64) -> Result<Split> {
 }
 
 /// The parameters that a training starts from: those of the model that the recipe names, or drawn by the seed, as feedback kernels
-/// are that the model has not. A model whose
-/// inputs were normalised otherwise than the data is worth a warning, which comes second.
+/// are that the model has not. A model whose inputs were normalised otherwise than the data is worth a warning, which comes second.
 ///
 /// # Errors
 /// As [`Model::load`]; [`Error::Setting`] if it is the model of another network.

@@ -5,7 +5,6 @@ use dualprop::base::{Named, Real};
 use dualprop::compute::{Activation, Loss, Pool, noisy_copy};
 use dualprop::inference::{Engine, Feedback, Inference, Plan, PlanOptions, PoolRouting, Rule, Schedule};
 use dualprop::learning::{Optimizer, OptimizerKind};
-use dualprop::network::{PoolOrder, Shape};
 use dualprop::reference;
 
 use crate::against_reference::{assert_same, feedback, network, rows, rules, settings, settle};
@@ -105,29 +104,6 @@ fn tied_feedback_reads_no_feedback_kernel() {
         let forward = 2 * problem.topology.depth();
         problem.parameters.tensors_mut()[forward..].iter_mut().for_each(|kernel| kernel.data_mut().fill(f64::NAN));
         assert_eq!(tied(&problem), expected);
-    }
-}
-
-#[test]
-fn threads_change_no_bit_of_what_feedback_kernels_give_and_learn() {
-    let dense = Problem::new(&[70, 300, 150, 10], Activation::Relu, 97, 4);
-    let layers = ["conv 80 pool", "conv 100 pool", "dense 70", "dense 10"];
-    let order = (Activation::Relu, PoolOrder::BeforeActivation);
-    let convolutional = Problem::convolutional(Shape::image(12, 11, 3), &layers, order, 9, 4);
-    for problem in [dense, convolutional] {
-        for feedback in [Feedback::Random, Feedback::KolenPollack] {
-            let inference = Inference { passes: 2, ..inference(Rule::dp_transpose(0.3), feedback) };
-            let (x, y) = problem.batch::<f32>(0);
-            let run = |threads| {
-                let mut engine: Engine<f32> = problem.engine(&inference, PlanOptions::default(), threads);
-                engine.infer(&problem.parameters.cast(), &x, &y).unwrap();
-                outcome(&engine)
-            };
-            let one = run(1);
-            for threads in [2, 3] {
-                assert!(run(threads) == one, "{feedback:?}, {threads} threads");
-            }
-        }
     }
 }
 

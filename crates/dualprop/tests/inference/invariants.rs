@@ -3,7 +3,9 @@
 use dualprop::analysis::{contrastive_objective, settling};
 use dualprop::base::Named;
 use dualprop::compute::{Activation, Loss, Pool};
-use dualprop::inference::{Damping, Engine, Inference, Nudge, PerLayer, Plan, PlanOptions, Predictor, Rule, Schedule, Start};
+use dualprop::inference::{
+    Damping, Engine, Feedback, Inference, Nudge, PerLayer, Plan, PlanOptions, Predictor, Rule, Schedule, Start,
+};
 use dualprop::network::{PoolOrder, Shape};
 
 use crate::setup::{Problem, gradients, outcome, relative_distance};
@@ -67,8 +69,9 @@ fn the_number_of_threads_changes_no_bit() {
     let layers = ["conv 80 pool", "conv 100 pool", "dense 70", "dense 10"];
     let order = (Activation::Relu, PoolOrder::BeforeActivation);
     let convolutional = Problem::convolutional(Shape::image(12, 11, 3), &layers, order, 9, 4);
-    for problem in [dense, convolutional] {
-        let inference = Inference { nudge: Nudge::Proximal, ..forward(Rule::dp_transpose(0.3), 4) };
+    let feedbacks = [Feedback::Tied, Feedback::Random, Feedback::KolenPollack];
+    for (problem, feedback) in [dense, convolutional].iter().flat_map(|problem| feedbacks.map(|feedback| (problem, feedback))) {
+        let inference = Inference { nudge: Nudge::Proximal, feedback, ..forward(Rule::dp_transpose(0.3), 4) };
         let (x, y) = problem.batch::<f32>(0);
         let run = |threads| {
             let mut engine: Engine<f32> = problem.engine(&inference, PlanOptions::default(), threads);
@@ -77,7 +80,7 @@ fn the_number_of_threads_changes_no_bit() {
         };
         let one = run(1);
         for threads in [2, 3, 8] {
-            assert_eq!(run(threads), one, "{threads} threads");
+            assert!(run(threads) == one, "{feedback:?}, {threads} threads");
         }
     }
 }
