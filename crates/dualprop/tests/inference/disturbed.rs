@@ -340,8 +340,10 @@ fn the_optimised_plan_of_a_disturbed_inference_gives_the_states_of_the_naive_one
     let naive = PlanOptions { optimise: false, ..PlanOptions::default() };
     for disturbance in of_every_kind() {
         for problem in problems() {
-            for rule in [Rule::dp_transpose(0.0), Rule::dp(0.4)] {
-                let inference = Inference { schedule: Schedule::Forward, passes: 4, ..inference(rule, &disturbance) };
+            let rules = [Rule::dp_transpose(0.0), Rule::dp(0.4)];
+            let orders = [(Schedule::Forward, 4), (Schedule::ForwardBackward, 1)];
+            for (rule, (schedule, passes)) in rules.iter().flat_map(|rule| orders.map(|order| (rule, order))) {
+                let inference = Inference { schedule, passes, ..inference(rule.clone(), &disturbance) };
                 let settled = |options| outcome(&engine(&problem, &inference, options, 1));
                 assert_eq!(settled(PlanOptions::default()), settled(naive), "{disturbance:?}");
             }

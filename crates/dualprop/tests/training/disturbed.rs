@@ -119,11 +119,12 @@ fn settling_is_of_all_layers_also_where_updates_are_drawn() {
     assert!(of_output.len() == 3 && of_output.iter().all(|residual| *residual > 1e-4), "{of_output:?}");
 }
 
+/// Of so many bits f32 does not hold every level exactly: what were rounded again would move.
 #[test]
-fn random_feedback_kernels_of_few_bits_never_change() {
+fn random_feedback_kernels_on_levels_never_change() {
     let root = tempfile::tempdir().unwrap();
     let feedback = |epochs: &str| {
-        let sets = ["learning.feedback=random", "disturbance.weight_bits=16", "disturbance.rounding=stochastic", epochs];
+        let sets = ["learning.feedback=random", "disturbance.weight_bits=24", "disturbance.rounding=stochastic", epochs];
         whole(&recipe("digits", &sets), root.path(), epochs);
         let model = Model::load(&folder(root.path(), epochs).join("model.safetensors")).unwrap();
         [2, 3].map(|k| model.parameters.get(model.topology.feedback(k).unwrap()).clone())
