@@ -7,6 +7,7 @@ mod checkpoint;
 mod divergence;
 mod dry_run;
 mod evaluation;
+mod experiment;
 #[cfg(test)]
 mod faults;
 mod feedback;
@@ -30,6 +31,7 @@ pub use alignment::{AlignmentRow, alignment_rows, measure_alignment};
 pub use divergence::Divergence;
 pub use dry_run::{DryRun, dry_run};
 pub use evaluation::{Evaluation, evaluate};
+pub use experiment::{Experiment, Form, Published, Quantity, Speed};
 pub use gradients::{LayerCheck, check_gradients};
 pub use lipschitz::{LipschitzRow, Stretching, measure_stretching};
 pub use metrics::{EpochMetrics, StepMetrics, Summary, mean_and_deviation};
@@ -40,6 +42,8 @@ pub use rows::{check_rows_path, write_rows};
 pub use run::{resume, run};
 pub use run_directory::{Destination, RunDirectory, folder_of_seed};
 pub use specimen::Specimen;
-pub use sweep::{Axis, Cell, CellOutcome, Sweep, SweepDirectory, SweepEvent, SweepListener, Workers};
+pub use sweep::{
+    Cell, CellOutcome, CellReading, Origin, Sweep, SweepDirectory, SweepEvent, SweepListener, SweepReading, Workers,
+};
 pub use trainer::{Event, Listener, Outcome, SeedResult, Trainer};
 pub use verification::{Difference, Verification, verify};

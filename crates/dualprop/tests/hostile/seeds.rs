@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use dualprop::data::Folders;
-use dualprop::training::{BUILT_IN, Destination, Event, Recipe, resume, run};
+use dualprop::training::{BUILT_IN, Destination, Event, Experiment, Form, Recipe, SweepDirectory, resume, run};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use sha2::{Digest, Sha256};
@@ -238,4 +238,20 @@ fn runs() {
         let bytes = fs::read(root.path().join("sweep").join(name)).unwrap();
         write(&format!("sweep/valid-{}", name.replace('/', "-")), &[&[number][..], &bytes].concat());
     }
+    write("sweep/valid-experiment.json", &[&[0][..], &experiment()].concat());
+}
+
+/// What the folder of an experiment says of itself.
+fn experiment() -> Vec<u8> {
+    let root = tempfile::tempdir().unwrap();
+    let form = Form { quick: true, with: vec!["training.batch_size=50".into()], seeds: None };
+    let sweep = Experiment::find("vgg16-2023").unwrap().sweep(&form).unwrap();
+    let directory = SweepDirectory::create(&Destination::below(root.path()), sweep).unwrap();
+    fs::read(directory.path().join("sweep.json")).unwrap()
+}
+
+#[test]
+#[ignore = "it writes into the sources"]
+fn write_the_seed_of_an_experiment() {
+    write("sweep/valid-experiment.json", &[&[0][..], &experiment()].concat());
 }

@@ -64,6 +64,12 @@ pub const BUILT_IN: &[BuiltIn] = &[
         text: include_str!("../../../recipes/mnist-devices.toml"),
     },
     BuiltIn {
+        name: "mnist-2023",
+        purpose: "the MLP of the paper before (ICML 2023), four layers of 1000, by DP in one sweep",
+        time: "30 min",
+        text: include_str!("../../../recipes/mnist-2023.toml"),
+    },
+    BuiltIn {
         name: "cifar10",
         purpose: "the paper's CIFAR-10 experiment (section 6.2): VGG16 by DP-transpose, 16 passes",
         time: "days",

@@ -9,14 +9,12 @@ use crate::training::Destination;
 use crate::training::run::check_start;
 use crate::training::run_directory::{LOCK, RECIPE, claim_for, hold_run, is_abandoned, refuse_link, try_locks};
 
+use super::description::flaw;
 use super::results::RESULTS;
-use super::{Description, Sweep, in_cell};
+use super::{Description, Sweep};
 
 /// The file that marks a folder as a sweep's.
 pub(super) const SWEEP: &str = "sweep.json";
-
-/// The largest description that is read; a real one has some kilobytes.
-const MOST_BYTES: u64 = 1 << 24;
 
 /// `runs/NAME/` of a sweep, held by this process alone.
 #[derive(Debug)]
@@ -30,8 +28,8 @@ pub struct SweepDirectory {
 }
 
 impl SweepDirectory {
-    /// Makes the folder of a new sweep and writes down what it is. Without a name in `destination` it is the recipe's, with
-    /// `-sweep` behind it. With `force` a sweep or a run of that name is put aside, and removed once this sweep is complete.
+    /// Makes the folder of a new sweep and writes down what it is. Without a name in `destination` it is the recipe's with
+    /// `-sweep` behind it, or that of the experiment with `reproduce-` before it. With `force` a sweep or a run of that name is put aside, and removed once this sweep is complete.
     ///
     /// # Errors
     /// [`Error::Malformed`] if the name is taken and not to be replaced, or belongs to what is neither a sweep nor a run;
@@ -39,15 +37,14 @@ impl SweepDirectory {
     /// [`Error::Busy`] if somebody is at work there; [`Error::Write`].
     pub fn create(destination: &Destination, sweep: Sweep) -> Result<Self> {
         for cell in sweep.cells() {
-            let tell = |error| in_cell(&sweep.description.tell(&cell.values), error);
-            check_start(&cell.recipe, destination).map_err(tell)?;
+            check_start(&cell.recipe, destination).map_err(|error| sweep.in_cell(cell, error))?;
         }
         let taken = |path: PathBuf| {
             let problem =
                 "it exists already; choose another --name, go on with a sweep by --resume, or give --force to replace it";
             Error::malformed(path, problem)
         };
-        let (path, replaced) = claim_for(destination, &format!("{}-sweep", sweep.name), hold).map_err(|error| match error {
+        let (path, replaced) = claim_for(destination, &sweep.folder_name(), hold).map_err(|error| match error {
             Error::Exists { path } => taken(path),
             other => other,
         })?;
@@ -69,10 +66,7 @@ impl SweepDirectory {
     /// [`Error::Malformed`] if it is no sweep, its description is damaged, or something in it is a link; [`Error::Busy`] if
     /// another process is at work in it; as [`Sweep::new`].
     pub fn open(path: &Path) -> Result<Self> {
-        let read = Description::load(path)?;
-        let flaw = |problem: String| flaw(&path.join(SWEEP), problem);
-        let sweep = Sweep::of(read).map_err(|error| flaw(error.to_string()))?;
-        Self::held(path.into(), sweep, None)
+        Self::held(path.into(), Sweep::load(path)?, None)
     }
 
     /// A folder that exists, locked and without what was never finished.
@@ -93,27 +87,11 @@ impl SweepDirectory {
     }
 }
 
-impl Description {
-    /// What the sweep in this folder is.
-    ///
-    /// # Errors
-    /// [`Error::Read`] and [`Error::Malformed`].
-    fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join(SWEEP);
-        if !path.is_file() {
-            return Err(Error::malformed(folder, format!("it is no sweep: it has no {SWEEP}")));
-        }
-        let text = file::read_text(&path, MOST_BYTES)?;
-        let read: Description = serde_json::from_str(&text).map_err(|error| flaw(&path, error.to_string()))?;
-        match read.format {
-            1 => Ok(read),
-            format => Err(flaw(&path, format!("its format is {format}, expected 1; a newer version wrote it"))),
-        }
+impl Sweep {
+    /// The sweep in this folder.
+    pub(super) fn load(folder: &Path) -> Result<Self> {
+        Sweep::of(Description::load(folder)?).map_err(|error| flaw(folder, &error.to_string()))
     }
-}
-
-fn flaw(path: &Path, problem: String) -> Error {
-    Error::malformed(path, format!("no description of a sweep: {problem}"))
 }
 
 /// Locks the folder of a sweep.

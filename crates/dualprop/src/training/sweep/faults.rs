@@ -10,7 +10,7 @@ use crate::base::{Error, Result};
 use crate::data::Folders;
 use crate::training::{Destination, Event, Outcome};
 
-use super::{CellOutcome, Sweep, SweepDirectory, SweepEvent, SweepListener, Workers};
+use super::{Arm, Arms, CellOutcome, Description, Origin, Sweep, SweepDirectory, SweepEvent, SweepListener, Workers};
 
 const ALONE: Workers = Workers { jobs: 1, threads: 1 };
 
@@ -18,20 +18,36 @@ fn sweep(grid: &[&str], seeds: usize) -> Sweep {
     sweep_of(grid, &(0..seeds as u64).collect::<Vec<_>>())
 }
 
+/// What makes a training of the digits small.
+const SMALL: [&str; 7] = [
+    "training.epochs=2",
+    "training.batch_size=16",
+    "training.checkpoint_every=3",
+    "training.alignment_every=4",
+    "data.limit_train=48",
+    "data.validation=20",
+    "network.layers=['dense 4', 'dense 10']",
+];
+
 fn sweep_of(grid: &[&str], seeds: &[u64]) -> Sweep {
-    let seeds = format!("seeds={seeds:?}");
-    let sets = [
-        seeds.as_str(),
-        "training.epochs=2",
-        "training.batch_size=16",
-        "training.checkpoint_every=3",
-        "training.alignment_every=4",
-        "data.limit_train=48",
-        "data.validation=20",
-        "network.layers=['dense 4', 'dense 10']",
-    ];
+    let mut sets = SMALL.map(String::from).to_vec();
+    sets.push(format!("seeds={seeds:?}"));
     let grid: Vec<String> = grid.iter().map(|text| text.to_string()).collect();
-    Sweep::new("digits", &sets.map(String::from), &grid, None).unwrap()
+    Sweep::new("digits", &sets, &grid, None).unwrap()
+}
+
+/// An experiment with an arm that has no alpha.
+fn experiment() -> Sweep {
+    let arm = |values: [&str; 2], set: &[&str]| Arm {
+        values: values.map(String::from).into(),
+        recipe: "digits".into(),
+        set: set.iter().map(|set| set.to_string()).collect(),
+    };
+    let arms =
+        vec![arm(["backprop", ""], &["learning.rule=backprop"]), arm(["dp", "0"], &["learning.rule=dp", "learning.alpha=0"])];
+    let origin = Origin { name: "small".into(), quick: true, with: vec!["learning.beta=0.2".into()] };
+    let columns = ["method", "alpha"].map(String::from).to_vec();
+    Sweep::of(Description::Arms(Arms::new(origin, columns, SMALL.map(String::from).to_vec(), arms, vec![3]).unwrap())).unwrap()
 }
 
 /// A learning rate at which one seed diverges and another does not, as an axis of a grid, and those seeds: sought by halves, since it
@@ -112,6 +128,45 @@ fn survives_all_faults(sweep: &Sweep) {
 #[test]
 fn whatever_call_fails_the_sweep_goes_on_to_the_same_table() {
     survives_all_faults(&sweep(&["learning.alpha=0,1"], 1));
+}
+
+#[test]
+fn whatever_call_fails_an_experiment_goes_on_to_the_same_table() {
+    let table = expected(&experiment());
+    assert!(table[0].contains("\nbackprop,,3,finished,") && table[0].contains("\ndp,0,3,finished,"), "{}", table[0]);
+    assert!(table[1].starts_with("{\"method\":\"backprop\",\"alpha\":null,"), "{}", table[1]);
+    survives_all_faults(&experiment());
+}
+
+#[test]
+fn the_folder_of_an_experiment_holds_all_that_it_is_made_from() {
+    let (root, sweep) = (folder(), experiment());
+    let unnamed = Destination::below(root.path());
+    let directory = SweepDirectory::create(&unnamed, sweep.clone()).unwrap();
+    assert_eq!(directory.path(), root.path().join("reproduce-small-quick"));
+    let text = fs::read_to_string(directory.path().join("sweep.json")).unwrap();
+    drop(directory);
+    let kept = SweepDirectory::open(&root.path().join("reproduce-small-quick")).unwrap();
+    assert_eq!((kept.sweep().columns(), kept.sweep().seeds()), (sweep.columns(), sweep.seeds()));
+    for (kept, cell) in kept.sweep().cells().iter().zip(sweep.cells()) {
+        assert_eq!((&kept.name, kept.params()), (&cell.name, cell.params()));
+    }
+    assert_eq!(kept.sweep().origin(), sweep.origin());
+    let path = kept.path().to_path_buf();
+    drop(kept);
+    for (from, to, expected) in [
+        ("\"method\",", "\"../method\",", "columns = \"../method\": expected letters, digits and _"),
+        ("\"backprop\",", "\"\",", "expected a value for each of [\"method\", \"alpha\"], the first not empty"),
+        ("\"method\",", "", "arms = [\"backprop\", \"\"]: expected a value for each"),
+        ("\"recipe\": \"digits\"", "\"recipe\": \"digit\"", "unknown recipe of an arm `digit`; did you mean `digits`?"),
+        ("learning.beta=0.2", "learning.rule=dp", "values of their own for this key"),
+        ("learning.rule=dp", "learning.rule=dpp", "cell method=dp alpha=0: unknown learning.rule `dpp`"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        fs::write(path.join("sweep.json"), text.replacen(from, to, 1)).unwrap();
+        let error = SweepDirectory::open(&path).unwrap_err();
+        assert!(error.to_string().contains(expected) && error.is_input(), "{to}: {error}");
+    }
 }
 
 #[test]
@@ -383,7 +438,8 @@ fn a_folder_that_is_no_sweep_or_another_one_is_refused() {
     let error = SweepDirectory::open(&path.join("alpha=0")).unwrap_err().to_string();
     assert!(error.contains("it is no sweep: it has no sweep.json"), "{error}");
     for (from, to, expected) in [
-        ("\"format\": 1", "\"format\": 2", "its format is 2, expected 1"),
+        ("\"format\": 1", "\"format\": 3", "its format is 3, expected 1 or 2"),
+        ("\"format\": 1", "\"format\": 2", "no description of a sweep: missing field `experiment`"),
         ("{", "", "no description of a sweep"),
         ("learning.alpha", "learning.alhpa", "did you mean `alpha`?"),
         ("\"0\"", "\"0,1\"", "learning.alpha"),

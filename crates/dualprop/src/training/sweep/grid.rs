@@ -1,17 +1,35 @@
-//! The grid of a sweep: keys of a recipe, each with the values that it takes.
+//! Grids: keys of a recipe, each with the values that it takes; every combination is a cell.
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Result};
+use crate::training::RecipeParams;
+
+use super::description::{MOST_CELLS, Planned, completed};
+
+/// A grid over a recipe, and all that its cells are made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::training) struct Grid {
+    format: u32,
+    /// The version of the program that began the sweep.
+    version: String,
+    /// The recipe as TOML, every default written out, before `set` and the grid change it.
+    recipe: String,
+    /// Overrides of every cell.
+    set: Vec<String>,
+    /// The first key changes slowest.
+    grid: Vec<Axis>,
+    seeds: Vec<u64>,
+}
 
 /// A key of a recipe, and the values that it takes one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Axis {
+pub(super) struct Axis {
     /// The key, such as `learning.alpha`.
-    pub key: String,
+    key: String,
     /// The values as they were typed, each what `--set` takes behind the `=`.
-    pub values: Vec<String>,
+    values: Vec<String>,
 }
 
 /// Keys that a grid cannot have, with what does instead.
@@ -21,13 +39,80 @@ const REFUSED: [(&str, &str); 3] = [
     ("training.threads", "it is no key of a grid: it changes no result; give it with --threads N"),
 ];
 
+impl Grid {
+    /// The number by which a description of this kind is known.
+    pub(super) const FORMAT: u32 = 1;
+
+    /// The grid of these `key=v1,v2,…` over a recipe.
+    ///
+    /// # Errors
+    /// As [`Axis::parse`] and [`RecipeParams::load`].
+    pub(super) fn new(recipe: &str, set: &[String], grid: &[String], seeds: Vec<u64>) -> Result<Self> {
+        Ok(Grid {
+            format: Self::FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            grid: grid.iter().map(|text| Axis::parse(text)).collect::<Result<Vec<_>>>()?,
+            recipe: RecipeParams::load(recipe, &[])?.to_toml()?,
+            set: set.to_vec(),
+            seeds,
+        })
+    }
+
+    pub(super) fn columns(&self) -> Vec<String> {
+        self.grid.iter().map(|axis| axis.key.clone()).collect()
+    }
+
+    pub(super) fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    /// Every combination; the last key changes fastest.
+    pub(super) fn cells(&self) -> Result<Vec<Planned<'_>>> {
+        self.check()?;
+        let cells = self.grid.iter().map(|axis| axis.values.len()).product();
+        let planned = |cell: usize| {
+            let mut left = cell;
+            let mut values: Vec<String> = vec![];
+            for axis in self.grid.iter().rev() {
+                values.push(axis.values[left % axis.values.len()].clone());
+                left /= axis.values.len();
+            }
+            values.reverse();
+            let mut overrides = completed(self.set.clone(), &self.seeds);
+            overrides.extend(self.grid.iter().zip(&values).map(|(axis, value)| format!("{}={value}", axis.key)));
+            Planned { values, recipe: &self.recipe, overrides }
+        };
+        Ok((0..cells).map(planned).collect())
+    }
+
+    fn check(&self) -> Result<()> {
+        let count = |most: usize, axis: &Axis| most.checked_mul(axis.values.len()).filter(|cells| *cells <= MOST_CELLS);
+        if self.grid.iter().try_fold(1, count).is_none() {
+            let sizes: Vec<String> = self.grid.iter().map(|axis| axis.values.len().to_string()).collect();
+            let problem = format!("a sweep has at most {MOST_CELLS} cells; give fewer values");
+            return Err(Error::setting("--grid", format!("{} combinations", sizes.join(" × ")), problem));
+        }
+        for (index, axis) in self.grid.iter().enumerate() {
+            axis.check()?;
+            if self.grid[..index].iter().any(|other| other.key == axis.key) {
+                return Err(Error::setting("--grid", &axis.key, "the key comes twice; give all of its values at once"));
+            }
+            let is_set = |set: &&String| set.split_once('=').is_some_and(|(key, _)| key.trim() == axis.key);
+            if let Some(set) = self.set.iter().find(is_set) {
+                return Err(Error::setting("--set", set, "the grid has values for this key; leave it out"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Axis {
     /// Reads `key=v1,v2,…`. Commas within brackets and quotes are part of a value, so that lists are values too.
     ///
     /// # Errors
     /// [`Error::Setting`] for a text without key or values, with an empty value, one that comes twice, a bracket or a quote that
     /// is not closed, and for a key that no grid can have.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let refused = |problem: &str| Error::setting("--grid", text, problem);
         let Some((key, values)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
             return Err(refused("expected key=v1,v2,…, such as learning.alpha=0,0.5,1"));
@@ -42,7 +127,7 @@ impl Axis {
     }
 
     /// That the key may be one of a grid, and that no value is empty or comes twice.
-    pub(super) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         if let Some((_, problem)) = REFUSED.iter().find(|(key, _)| *key == self.key) {
             return Err(Error::setting("--grid", &self.key, *problem));
         }

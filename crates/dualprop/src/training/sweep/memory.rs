@@ -4,7 +4,7 @@ use crate::base::{Error, Result, memory};
 use crate::data::Folders;
 use crate::training::preparation::{REMEDY, memory_of};
 
-use super::{Sweep, Workers, in_cell};
+use super::{Sweep, Workers};
 
 /// Address space that a further thread reserves where that is limited, whatever it allocates: its stack, and the arena that the
 /// allocator of Linux's C library gives it.
@@ -31,8 +31,7 @@ impl Needs {
     fn of(sweep: &Sweep, cells: &[usize], folders: &Folders) -> Result<Self> {
         let of_cell = |&index: &usize| {
             let cell = &sweep.cells()[index];
-            let needed =
-                memory_of(&cell.recipe, folders).map_err(|error| in_cell(&sweep.description.tell(&cell.values), error))?;
+            let needed = memory_of(&cell.recipe, folders).map_err(|error| sweep.in_cell(cell, error))?;
             Ok((needed, index))
         };
         let mut cells = cells.iter().map(of_cell).collect::<Result<Vec<_>>>()?;
@@ -78,7 +77,7 @@ impl Sweep {
         if let (0, Some(&(needed, index))) = (fitting, needs.cells.first()) {
             let (needed, available) = (needed >> 20, available >> 20);
             let error = Error::Memory { what: "this training".into(), needed, available, remedy: REMEDY };
-            return Err(in_cell(&self.description.tell(&self.cells()[index].values), error));
+            return Err(self.in_cell(&self.cells()[index], error));
         }
         if is_asked_for {
             let problem = format!(

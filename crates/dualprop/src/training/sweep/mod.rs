@@ -1,59 +1,49 @@
-//! Sweeps: a recipe, a grid of values for some of its keys, and seeds; every combination is a run directory.
+//! Sweeps: cells, each a training with several seeds and a run directory of its own.
 //!
-//! A [`Sweep`] is checked whole before anything runs; a [`SweepDirectory`] keeps it in a folder, trains its cells in parallel, and
-//! goes on with them after any interruption.
+//! The cells are every combination of the values of a grid, or the arms of an experiment. A [`Sweep`] is checked whole before
+//! anything runs; a [`SweepDirectory`] keeps it in a folder, trains its cells in parallel, and goes on with them after any
+//! interruption; a [`SweepReading`] is what such a folder holds by now.
 
+mod arms;
 mod cell;
+mod description;
 mod directory;
 #[cfg(test)]
 mod faults;
 mod grid;
 mod memory;
 mod outcome;
+mod reading;
 mod results;
 mod run;
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 use crate::base::{Error, Result};
 use crate::compute::Pool;
 use crate::data::Folders;
 use crate::training::{Recipe, RecipeParams, Trainer};
 
+pub use arms::Origin;
+pub(super) use arms::{Arm, Arms};
 pub use cell::Cell;
+pub(super) use description::Description;
 pub use directory::SweepDirectory;
-pub use grid::Axis;
 pub use outcome::CellOutcome;
+pub use reading::{CellReading, SweepReading};
 pub use run::{SweepEvent, SweepListener, Workers};
 
-use cell::Names;
-
-/// The most cells that a sweep may have: more is a slip of the pen.
-const MOST_CELLS: usize = 4096;
+use cell::{Names, tell};
+use grid::Grid;
 
 /// The most seeds that a cell may have.
 const MOST_SEEDS: usize = 4096;
 
-/// What `sweep.json` holds, and all that a sweep is made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Description {
-    format: u32,
-    /// The version of the program that began the sweep.
-    version: String,
-    /// The recipe as TOML, every default written out, before `set` and the grid change it.
-    recipe: String,
-    /// Overrides of every cell.
-    set: Vec<String>,
-    /// The first key changes slowest.
-    grid: Vec<Axis>,
-    seeds: Vec<u64>,
-}
-
-/// A recipe for every combination of the values of a grid; checked.
+/// Cells under named columns, all with the same seeds; checked.
 #[derive(Debug, Clone)]
 pub struct Sweep {
     description: Description,
-    name: String,
+    columns: Vec<String>,
     cells: Vec<Cell>,
 }
 
@@ -62,13 +52,12 @@ impl Sweep {
     /// which changes slowest. `seeds` is how many there are, counted from 0; none: those of the recipe.
     ///
     /// # Errors
-    /// As [`Axis::parse`]; as [`Recipe::load`], with the cell that is wrong; [`Error::Setting`] for a key that is given twice, for
+    /// As [`Recipe::load`], with the cell that is wrong; [`Error::Setting`] for what is no grid, for a key that is given twice, for
     /// two cells that are the same training, and for too many cells or seeds.
     pub fn new(recipe: &str, set: &[String], grid: &[String], seeds: Option<usize>) -> Result<Self> {
         if grid.is_empty() {
             return Err(Error::setting("--grid", "", "expected at least one key=v1,v2,…, such as learning.alpha=0,0.5,1"));
         }
-        let grid = grid.iter().map(|text| Axis::parse(text)).collect::<Result<Vec<_>>>()?;
         let seeds = match seeds {
             Some(n) if n == 0 || n > MOST_SEEDS => {
                 return Err(Error::setting("--seeds", n, format!("expected a number of seeds from 1 to {MOST_SEEDS}")));
@@ -76,36 +65,31 @@ impl Sweep {
             Some(n) => (0..n as u64).collect(),
             None => RecipeParams::load(recipe, set)?.seeds,
         };
-        let description = Description {
-            format: 1,
-            version: env!("CARGO_PKG_VERSION").into(),
-            recipe: RecipeParams::load(recipe, &[])?.to_toml()?,
-            set: set.to_vec(),
-            grid,
-            seeds,
-        };
+        let description = Description::Grid(Grid::new(recipe, set, grid, seeds)?);
         // From the recipe's own text, so that errors name its lines.
-        description.each_cell(|_, overrides| Recipe::load(recipe, overrides).map(drop))?;
+        description.each_cell(|cell| Recipe::load(recipe, &cell.overrides).map(drop))?;
         Sweep::of(description)
     }
 
     /// The sweep that is described so.
-    fn of(description: Description) -> Result<Self> {
-        let mut names = Names::of(&description.grid);
-        let cells = description.each_cell(|values, overrides| {
-            let recipe = Recipe::parse(&description.recipe, "the sweep's recipe", overrides)?;
-            Ok(Cell { name: names.next(values), values: values.to_vec(), recipe })
+    ///
+    /// # Errors
+    /// As [`Sweep::new`].
+    pub(super) fn of(description: Description) -> Result<Self> {
+        let columns = description.columns();
+        let mut names = Names::of(&columns);
+        let cells = description.each_cell(|cell| {
+            let recipe = Recipe::parse(cell.recipe, "the sweep's recipe", &cell.overrides)?;
+            Ok(Cell { name: names.next(&cell.values), values: cell.values.clone(), recipe })
         })?;
-        let texts = cells.iter().map(|cell| cell.recipe.params().to_toml()).collect::<Result<Vec<_>>>()?;
-        let mut first = std::collections::HashMap::new();
+        let texts = cells.iter().map(|cell| cell.params().to_toml()).collect::<Result<Vec<_>>>()?;
+        let mut first = HashMap::new();
         for (cell, text) in cells.iter().zip(&texts) {
             if let Some(other) = first.insert(text, cell) {
-                let (other, cell) = (description.tell(&other.values), description.tell(&cell.values));
-                return Err(Error::setting("--grid", cell, format!("it is the same training as {other}; give each once")));
+                return Err(description.refuse_twin(&tell(&columns, &cell.values), &tell(&columns, &other.values)));
             }
         }
-        let name = cells.first().map(|cell| cell.recipe.params().name.clone()).unwrap_or_default();
-        Ok(Sweep { description, name, cells })
+        Ok(Sweep { description, columns, cells })
     }
 
     /// That the first cell can be trained with the data that is here, and that every cell fits into memory and as many side by side
@@ -114,81 +98,43 @@ impl Sweep {
     /// # Errors
     /// As [`Trainer::new`], with the cell; [`Error::Memory`] for a cell that does not fit; [`Error::Setting`] for jobs that do not.
     pub fn check_start(&self, folders: &Folders, workers: Workers) -> Result<()> {
-        let Some((cell, seed)) = self.cells.first().zip(self.description.seeds.first()) else { return Ok(()) };
+        let Some((cell, seed)) = self.cells.first().zip(self.seeds().first()) else { return Ok(()) };
         let tried = Pool::new(1).and_then(|pool| Trainer::new(&cell.recipe, folders, *seed, &pool));
-        tried.map(drop).map_err(|error| in_cell(&self.description.tell(&cell.values), cell.recipe.locate(error)))?;
+        tried.map(drop).map_err(|error| self.in_cell(cell, cell.recipe.locate(error)))?;
         self.jobs(workers, &(0..self.cells.len()).collect::<Vec<_>>(), folders).map(drop)
     }
 
-    /// The keys and their values.
-    pub fn grid(&self) -> &[Axis] {
-        &self.description.grid
+    /// What the cells have a value of: keys of a recipe, or what tells the arms of an experiment apart.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// The seeds of every cell.
     pub fn seeds(&self) -> &[u64] {
-        &self.description.seeds
+        self.description.seeds()
     }
 
-    /// Every combination; the last key changes fastest.
+    /// Every combination of a grid, the last key changing fastest, or every arm of an experiment.
     pub fn cells(&self) -> &[Cell] {
         &self.cells
     }
-}
 
-impl Description {
-    /// Calls `make` with the values and the overrides of each cell.
-    fn each_cell<R>(&self, mut make: impl FnMut(&[String], &[String]) -> Result<R>) -> Result<Vec<R>> {
-        self.check()?;
-        let cells = self.grid.iter().map(|axis| axis.values.len()).product();
-        let one = |cell: usize| {
-            let mut left = cell;
-            let mut values: Vec<String> = vec![];
-            for axis in self.grid.iter().rev() {
-                values.push(axis.values[left % axis.values.len()].clone());
-                left /= axis.values.len();
-            }
-            values.reverse();
-            let mut overrides = self.set.clone();
-            overrides.push(format!("seeds={:?}", self.seeds));
-            // Never changes a result; whoever runs a cell chooses it.
-            overrides.push("training.threads=1".into());
-            overrides.extend(self.grid.iter().zip(&values).map(|(axis, value)| format!("{}={value}", axis.key)));
-            make(&values, &overrides).map_err(|error| in_cell(&self.tell(&values), error))
-        };
-        (0..cells).map(one).collect()
-    }
-
-    /// The name of each cell's folder.
-    fn names(&self) -> Result<std::collections::HashSet<String>> {
-        let mut names = Names::of(&self.grid);
-        Ok(self.each_cell(|values, _| Ok(names.next(values)))?.into_iter().collect())
-    }
-
-    fn check(&self) -> Result<()> {
-        let count = |most: usize, axis: &Axis| most.checked_mul(axis.values.len()).filter(|cells| *cells <= MOST_CELLS);
-        if self.grid.iter().try_fold(1, count).is_none() {
-            let sizes: Vec<String> = self.grid.iter().map(|axis| axis.values.len().to_string()).collect();
-            let problem = format!("a sweep has at most {MOST_CELLS} cells; give fewer values");
-            return Err(Error::setting("--grid", format!("{} combinations", sizes.join(" × ")), problem));
+    /// The experiment whose arms the cells are; none if they are those of a grid.
+    pub fn origin(&self) -> Option<&Origin> {
+        match &self.description {
+            Description::Grid(_) => None,
+            Description::Arms(arms) => Some(arms.origin()),
         }
-        for (index, axis) in self.grid.iter().enumerate() {
-            axis.check()?;
-            if self.grid[..index].iter().any(|other| other.key == axis.key) {
-                return Err(Error::setting("--grid", &axis.key, "the key comes twice; give all of its values at once"));
-            }
-            let is_set = |set: &&String| set.split_once('=').is_some_and(|(key, _)| key.trim() == axis.key);
-            if let Some(set) = self.set.iter().find(is_set) {
-                return Err(Error::setting("--set", set, "the grid has values for this key; leave it out"));
-            }
-        }
-        Ok(())
     }
 
-    /// The cell as it was typed.
-    fn tell(&self, values: &[String]) -> String {
-        let pairs: Vec<String> = self.grid.iter().zip(values).map(|(axis, value)| format!("{}={value}", axis.key)).collect();
-        pairs.join(" ")
+    /// What its folder is called unless it is given another name.
+    fn folder_name(&self) -> String {
+        self.description.folder_name(self.cells.first().map_or("", |cell| &cell.params().name))
+    }
+
+    /// The error, with the cell that it is about.
+    fn in_cell(&self, cell: &Cell, error: Error) -> Error {
+        in_cell(&tell(&self.columns, &cell.values), error)
     }
 }
 
@@ -210,7 +156,7 @@ mod tests {
     fn every_combination_is_a_cell_and_is_what_set_makes_of_it() {
         let sweep =
             sweep(&["training.epochs=3"], &["learning.alpha=0,[0.1,0.2]", "learning.rule=dp,dp_transpose"], Some(2)).unwrap();
-        let values: Vec<String> = sweep.cells().iter().map(|cell| sweep.description.tell(&cell.values)).collect();
+        let values: Vec<String> = sweep.cells().iter().map(|cell| tell(sweep.columns(), &cell.values)).collect();
         assert_eq!(
             values,
             [

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::base::{Error, Result};
 use crate::training::divergence::Divergences;
 use crate::training::run::result_of_seed;
-use crate::training::run_directory::{SUMMARY, read_json};
+use crate::training::run_directory::{SUMMARY, read_json, refuse_link};
 use crate::training::{Divergence, SeedResult, Summary, folder_of_seed, mean_and_deviation};
 
 use super::Cell;
@@ -23,9 +23,10 @@ impl CellOutcome {
     /// The outcome of a cell that is over; none if it is not.
     ///
     /// # Errors
-    /// [`Error::Read`] and [`Error::Malformed`] for a file that is no result of this cell's seeds.
+    /// [`Error::Read`] and [`Error::Malformed`] for a file that is no result of this cell's seeds, and for a folder that is a link.
     pub(super) fn load(folder: &Path, cell: &Cell) -> Result<Option<Self>> {
-        let seeds = &cell.recipe.params().seeds;
+        refuse_link(folder)?;
+        let seeds = &cell.params().seeds;
         // Only a cell of which no seed diverged has one.
         let path = folder.join(SUMMARY);
         if let Some(Summary { results, .. }) = read_json(&path, "no result of a cell")? {
@@ -59,9 +60,19 @@ impl CellOutcome {
         self.over_results(|result| result.test.accuracy)
     }
 
+    /// The same of the share of test samples whose label is among the five largest outputs.
+    pub fn test_top5(&self) -> Option<(f64, f64)> {
+        self.over_results(|result| result.test.top5)
+    }
+
     /// The same of the accuracy on validation.
     pub fn validation_accuracy(&self) -> Option<(f64, f64)> {
         self.over_results(|result| result.validation_accuracy)
+    }
+
+    /// How many seeds were stopped because they had collapsed.
+    pub fn collapsed(&self) -> usize {
+        self.results.iter().filter(|result| result.collapsed.is_some()).count()
     }
 
     fn over_results(&self, value: fn(&SeedResult) -> f64) -> Option<(f64, f64)> {

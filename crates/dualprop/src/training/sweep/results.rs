@@ -17,7 +17,7 @@ pub(super) const RESULTS: [&str; 2] = ["results.csv", "results.jsonl"];
 pub(super) fn write(folder: &Path, sweep: &Sweep, outcomes: &[Option<CellOutcome>]) -> Result<()> {
     let layers =
         outcomes.iter().flatten().flat_map(|outcome| &outcome.results).map(|result| result.angles_deg.len()).max().unwrap_or(0);
-    let mut columns: Vec<String> = sweep.grid().iter().map(|axis| axis.key.clone()).collect();
+    let mut columns = sweep.columns().to_vec();
     columns.extend(["seed", "state", "test_accuracy", "validation_accuracy", "best_epoch", "mean_angle_deg"].map(String::from));
     columns.extend((1..=layers).map(|layer| format!("angle_deg_{layer}")));
     columns.extend(["collapsed", "diverged", "diverged_quantity"].map(String::from));
@@ -33,7 +33,7 @@ pub(super) fn write(folder: &Path, sweep: &Sweep, outcomes: &[Option<CellOutcome
     RESULTS.iter().try_for_each(|name| write_table(&folder.join(name), &columns, &rows))
 }
 
-/// The cells of a row behind the grid's.
+/// The cells of a row behind the sweep's columns.
 fn of_seed(seed: u64, outcome: &CellOutcome, layers: usize) -> Vec<Value> {
     let result = outcome.results.iter().find(|result| result.seed == seed);
     let divergence = outcome.diverged.iter().find(|divergence| divergence.seed == seed);
@@ -56,10 +56,11 @@ fn mean_angle(result: &SeedResult) -> Option<f64> {
     (!angles.is_empty()).then(|| angles.iter().sum::<f64>() / angles.len() as f64)
 }
 
-/// A number or a truth where the text is one, else the text.
+/// A number or a truth where the text is one, nothing where it is empty, else the text.
 fn typed(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
+        _ if text.is_empty() => Value::Null,
         _ => Value::from(text),
     }
 }

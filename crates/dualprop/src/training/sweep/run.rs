@@ -13,7 +13,7 @@ use crate::training::{Destination, Event, Outcome, Recipe};
 
 use super::directory::SWEEP;
 use super::memory::Jobs;
-use super::{Cell, CellOutcome, SweepDirectory, in_cell, results};
+use super::{Cell, CellOutcome, SweepDirectory, results};
 
 /// How much is done at the same time; it never changes a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl SweepDirectory {
                     }
                 }
                 Ok(None) => shared.stop.store(true, Ordering::Relaxed),
-                Err(error) => return shared.fail(in_cell(&self.sweep.description.tell(&cell.values), error)),
+                Err(error) => return shared.fail(self.sweep.in_cell(cell, error)),
             }
         }
     }
@@ -181,9 +181,7 @@ impl SweepDirectory {
     }
 
     fn outcome(&self, cell: &Cell) -> Result<Option<CellOutcome>> {
-        let folder = self.path.join(&cell.name);
-        refuse_link(&folder)?;
-        CellOutcome::load(&folder, cell)
+        CellOutcome::load(&self.path.join(&cell.name), cell)
     }
 }
 
@@ -201,7 +199,7 @@ fn check_recipe(folder: &Path, cell: &Cell) -> Result<()> {
 
 impl Workers {
     /// How many cells are trained side by side, if they fit into memory.
-    pub(super) fn count(self) -> Result<usize> {
+    pub(in crate::training) fn count(self) -> Result<usize> {
         if self.jobs > MOST_JOBS {
             return Err(Error::setting("--jobs", self.jobs, format!("expected 0 (as many as cores allow) to {MOST_JOBS}")));
         }
