@@ -11,6 +11,7 @@ use crate::gradcheck::GradcheckArguments;
 use crate::lipschitz::LipschitzArguments;
 use crate::model::{EvalArguments, PredictArguments};
 use crate::objective::ObjectiveArguments;
+use crate::reproduce::ReproduceArguments;
 use crate::robustness::RobustnessArguments;
 use crate::stability::StabilityArguments;
 use crate::summary::SummaryArguments;
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Train(TrainArguments),
     /// Train every combination of values of a recipe's keys, with several seeds of each
     Sweep(SweepArguments),
+    /// Train the arms of a table or figure of the papers, and print what came out beside what was published
+    Reproduce(ReproduceArguments),
     /// List the built-in recipes
     Recipes,
     /// Evaluate the models of a run, or a model file, on a data set

@@ -8,6 +8,7 @@
 mod alignment;
 mod arguments;
 mod bench;
+mod cells;
 mod data;
 mod gradcheck;
 mod lipschitz;
@@ -19,6 +20,7 @@ mod panics;
 mod plan;
 mod progress;
 mod recipes;
+mod reproduce;
 mod robustness;
 mod stability;
 mod stop;
@@ -63,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         None => train::run(&TrainArguments::main_job(cli.options)),
         Some(Command::Train(arguments)) => train::run(&arguments),
         Some(Command::Sweep(arguments)) => sweep::run(&arguments),
+        Some(Command::Reproduce(arguments)) => reproduce::run(&arguments),
         Some(Command::Recipes) => done(recipes::run()),
         Some(Command::Summary(arguments)) => done(summary::run(&arguments)),
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),

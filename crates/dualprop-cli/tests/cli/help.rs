@@ -17,6 +17,7 @@ fn the_program_names_itself_and_helps() {
         &["lipschitz", "--help"],
         &["objective", "--help"],
         &["predict", "--help"],
+        &["reproduce", "--help"],
         &["robustness", "--help"],
         &["stability", "--help"],
         &["summary", "--help"],

@@ -16,6 +16,7 @@ mod models;
 mod no_network;
 mod plan;
 mod readme;
+mod reproduce;
 mod stability;
 mod sweep;
 mod trace;
