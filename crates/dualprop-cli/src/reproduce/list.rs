@@ -35,8 +35,8 @@ pub(super) fn print(session: &Session, json: bool) -> Result<()> {
     if json {
         return output::print(&format!("{}\n", Value::from(values)));
     }
-    let footer = "\nTimes are those of this machine if nothing else is at work, within a factor of two or so; those of --quick include \
-                  all arms.\n`dualprop data list` says how data that is not here is got. docs/experiments.md has more of each.\n";
+    let footer = "\nTimes are those of this machine as busy as it is now, within a factor of two or so.\n`dualprop data list` says how data \
+                  that is not here is got; docs/experiments.md has more of each.\n";
     output::print(&(table(&rows) + footer))
 }
 

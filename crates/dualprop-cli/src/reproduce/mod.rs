@@ -124,7 +124,7 @@ fn introduction(directory: &SweepDirectory, subject: &Subject, session: &Session
     let (arms, seeds) = (sweep.cells().len(), sweep.seeds().len());
     let expected = Speed::measure()?.seconds(sweep, session.workers)?;
     let time = expected.map_or("not known, since the data is not".into(), about);
-    let expected = format!("{time} for all of it on this machine, if nothing else is at work");
+    let expected = format!("{time} for all of it, on this machine as busy as it is now");
     text += &format!("  data      {}\n", data(sweep));
     text += &format!(
         "  trainings {}: {} of {}\n  expected  {expected}\n  folder    {}\n",

@@ -70,7 +70,7 @@ pub(super) fn all() -> Vec<Experiment> {
     };
     let minicnn = Experiment {
         name: "cifar10-minicnn",
-        title: "CIFAR-10 by two convolutions: the grid of the table in hours instead of months",
+        title: "CIFAR-10 by two convolutions: the grid of the table in an hour or two instead of months",
         source: "the grid of ICML 2024, section 6.2, with a network that the paper has not",
         setting: &[
             "Two pooled convolutions of 64 channels and a dense output are trained on 20,000 images for 20 epochs, in batches of 100.",

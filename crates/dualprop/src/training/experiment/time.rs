@@ -28,7 +28,7 @@ pub struct Speed {
 }
 
 impl Speed {
-    /// Measures the processor, in a tenth of a second or so.
+    /// Measures the processor, in a tenth of a second or so; what else is at work on it slows it, as it would slow a training.
     ///
     /// # Errors
     /// As [`Pool::new`].
@@ -37,7 +37,8 @@ impl Speed {
         Ok(Speed { peak: fma_peak(&Pool::new(1)?, 3), cores })
     }
 
-    /// About how many seconds all of a sweep takes, cells side by side: within a factor of two where nothing else is at work. None for
+    /// About how many seconds all of a sweep takes, cells side by side: within a factor of two if the
+    /// machine stays as busy as it was. None for
     /// data of which nothing is known before they are read.
     ///
     /// # Errors
