@@ -20,7 +20,7 @@ pub(super) use claim::{hold_run, is_abandoned, try_locks};
 
 /// The file that marks a folder as a run's.
 pub(super) const RECIPE: &str = "recipe.toml";
-const METRICS: &str = "metrics.jsonl";
+pub(super) const METRICS: &str = "metrics.jsonl";
 const MODEL: &str = "model.safetensors";
 pub(super) const SUMMARY: &str = "summary.json";
 const ENVIRONMENT: &str = "environment.json";
