@@ -36,7 +36,8 @@ pub struct MetricsLog {
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Entry {
-    Epoch(EpochMetrics),
+    // By far the largest.
+    Epoch(Box<EpochMetrics>),
     Step(StepMetrics),
     Objective(AfterEpoch<ObjectiveRow>),
     Norm(AfterEpoch<NormRow>),
@@ -74,7 +75,7 @@ impl MetricsLog {
 
     fn take(&mut self, entry: Entry) {
         match entry {
-            Entry::Epoch(metrics) => self.epochs.push(metrics),
+            Entry::Epoch(metrics) => self.epochs.push(*metrics),
             Entry::Step(metrics) => self.steps.push(metrics),
             Entry::Objective(AfterEpoch { epoch, row }) => self.objectives.push((epoch, row)),
             Entry::Norm(AfterEpoch { epoch, row }) => self.norms.push((epoch, row)),
