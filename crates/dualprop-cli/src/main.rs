@@ -8,6 +8,7 @@
 mod alignment;
 mod arguments;
 mod bench;
+mod compare;
 mod data;
 mod gradcheck;
 mod lipschitz;
@@ -63,6 +64,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         None => train::run(&TrainArguments::main_job(cli.options)),
         Some(Command::Train(arguments)) => train::run(&arguments),
         Some(Command::Sweep(arguments)) => sweep::run(&arguments),
+        Some(Command::Compare(arguments)) => done(compare::run(&arguments)),
         Some(Command::Recipes) => done(recipes::run()),
         Some(Command::Summary(arguments)) => done(summary::run(&arguments)),
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),

@@ -43,7 +43,7 @@ pub(super) enum Line<'a> {
 
 /// The measurements of one epoch. Accuracies are in percent; what is listed per layer starts with layer 1. Read from a run of a
 /// version that did not measure something, that is empty.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// From 1.
     pub epoch: u32,

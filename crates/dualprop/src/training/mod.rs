@@ -4,9 +4,11 @@ mod alignment;
 pub mod benchmark;
 pub mod case;
 mod checkpoint;
+mod comparison;
 mod divergence;
 mod dry_run;
 mod evaluation;
+mod exports;
 #[cfg(test)]
 mod faults;
 mod feedback;
@@ -28,9 +30,11 @@ mod trainer;
 mod verification;
 
 pub use alignment::{AlignmentRow, alignment_rows, measure_alignment};
+pub use comparison::{Against, ComparedRun, Comparison, Metric, compare};
 pub use divergence::Divergence;
 pub use dry_run::{DryRun, dry_run};
 pub use evaluation::{Evaluation, evaluate};
+pub use exports::Exports;
 pub use gradients::{LayerCheck, check_gradients};
 pub use lipschitz::{LipschitzRow, Stretching, measure_stretching};
 pub use metrics::{EpochMetrics, NormRow, SettlingRow, StepMetrics, Summary, mean_and_deviation};
