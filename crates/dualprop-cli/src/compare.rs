@@ -104,7 +104,10 @@ fn row<'a>(metric: &'static str, run: &'a ComparedRun, difference: Option<&Paire
 
 fn describe(found: &Comparison, rows: &[Row]) -> Result<String> {
     let header = ["run", "n", "mean ± std", "difference ± std", "95 % interval", "t-test p", "Wilcoxon p (least)", "d_z"];
-    let lines: Vec<[String; 8]> = std::iter::once(header.map(String::from)).chain(rows.iter().map(cells)).collect();
+    // A percentage, an angle and a time are known well enough by hundredths.
+    let decimals = if [Metric::TestLoss, Metric::ProductNorm].contains(&found.metric) { 4 } else { 2 };
+    let cells = rows.iter().map(|row| cells(row, decimals));
+    let lines: Vec<[String; 8]> = std::iter::once(header.map(String::from)).chain(cells).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let mut text = format!("{}, paired by seed\n", found.metric.name());
     for line in &lines {
@@ -119,7 +122,8 @@ fn describe(found: &Comparison, rows: &[Row]) -> Result<String> {
     Ok(text)
 }
 
-fn cells(row: &Row) -> [String; 8] {
+fn cells(row: &Row, decimals: usize) -> [String; 8] {
+    let number = |value: f64| format!("{value:.decimals$}");
     let none = || "-".to_string();
     let spread = |mean: f64, std: Option<f64>| match std {
         Some(std) => format!("{} ± {}", number(mean), number(std)),
@@ -137,16 +141,6 @@ fn cells(row: &Row) -> [String; 8] {
         wilcoxon.unwrap_or_else(none),
         row.d_z.map_or_else(none, |effect| format!("{effect:.2}")),
     ]
-}
-
-/// Two decimals of what is about as large as a percentage, else four digits.
-fn number(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".into(),
-        size if (10.0..1e4).contains(&size) => format!("{value:.2}"),
-        size if (1e-3..10.0).contains(&size) => format!("{value:.4}"),
-        _ => format!("{value:.3e}"),
-    }
 }
 
 /// Which seeds do not count, and why there are no tests where there are none.
