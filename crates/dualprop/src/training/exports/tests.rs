@@ -36,7 +36,7 @@ fn masked(bytes: &[u8]) -> u32 {
     let entry = |i: u32| (0..8).fold(i, |c, _| if c % 2 == 1 { (c / 2) ^ 0x82f63b78 } else { c / 2 });
     let table: Vec<u32> = (0..256).map(entry).collect();
     let crc = bytes.iter().fold(u32::MAX, |c, b| table[((c ^ u32::from(*b)) & 0xff) as usize] ^ (c >> 8)) ^ u32::MAX;
-    ((crc >> 15) | (crc << 17)).wrapping_add(0xa282ead8)
+    crc.rotate_left(17).wrapping_add(0xa282ead8)
 }
 
 /// The fields of a message: number, and its bytes.
