@@ -7,6 +7,7 @@ test:
 	cargo test --workspace --locked
 	python3 scripts/check_floors.py
 	python3 scripts/check_sbom.py
+	python3 scripts/check_tensorboard.py
 
 check: fmt clippy doc deny test
 

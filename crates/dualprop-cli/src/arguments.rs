@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::alignment::AlignmentArguments;
 use crate::bench::BenchArguments;
+use crate::compare::CompareArguments;
 use crate::data::DataArguments;
 use crate::gradcheck::GradcheckArguments;
 use crate::lipschitz::LipschitzArguments;
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Sweep(SweepArguments),
     /// Train the arms of a table or figure of the papers, and print what came out beside what was published
     Reproduce(ReproduceArguments),
+    /// Compare runs with the first of them, paired by seed
+    Compare(CompareArguments),
     /// List the built-in recipes
     Recipes,
     /// Evaluate the models of a run, or a model file, on a data set
@@ -152,6 +155,12 @@ pub(crate) struct TrainOptions {
     /// The folder that holds the run directories
     #[arg(long, value_name = "FOLDER", default_value = "runs")]
     pub(crate) runs_dir: PathBuf,
+    /// Keep a file of events for TensorBoard in the folder of each seed; with --resume also of a run that is finished
+    #[arg(long, conflicts_with_all = ["dry_run", "print_recipe"])]
+    pub(crate) tensorboard: bool,
+    /// Keep metrics.csv in the folder of each seed, a row for each epoch; with --resume also of a run that is finished
+    #[arg(long, conflicts_with_all = ["dry_run", "print_recipe"])]
+    pub(crate) metrics_csv: bool,
     /// Threads, 0 for one per core; never changes a result
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,

@@ -9,6 +9,7 @@ mod alignment;
 mod arguments;
 mod bench;
 mod cells;
+mod compare;
 mod data;
 mod gradcheck;
 mod lipschitz;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Train(arguments)) => train::run(&arguments),
         Some(Command::Sweep(arguments)) => sweep::run(&arguments),
         Some(Command::Reproduce(arguments)) => reproduce::run(&arguments),
+        Some(Command::Compare(arguments)) => done(compare::run(&arguments)),
         Some(Command::Recipes) => done(recipes::run()),
         Some(Command::Summary(arguments)) => done(summary::run(&arguments)),
         Some(Command::Gradcheck(arguments)) => done(gradcheck::run(&arguments)),

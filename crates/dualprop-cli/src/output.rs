@@ -37,8 +37,8 @@ pub(crate) fn check_table(out: Option<&Path>, subjects: &[&Path]) -> Result<()> 
     dualprop::training::check_rows_path(out)?;
     // A link is followed.
     let real = out.canonicalize().unwrap_or_else(|_| out.into());
-    let of_run =
-        real.is_file() && real.with_file_name("recipe.toml").is_file() && real.file_name() == Some("metrics.jsonl".as_ref());
+    let is_metrics = real.file_name().is_some_and(|name| name == "metrics.jsonl" || name == "metrics.csv");
+    let of_run = is_metrics && real.is_file() && real.with_file_name("recipe.toml").is_file();
     let is_model = real.extension().is_some_and(|extension| extension == "safetensors" || extension == "toml");
     if of_run || is_model || subjects.iter().any(|subject| is_same_file(subject, out)) {
         let problem = "it is a file of a run, or what the table is computed from, which would be lost; choose another name";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use dualprop::data::Folders;
-use dualprop::training::{self, Destination, Event, Outcome, Recipe, Summary};
+use dualprop::training::{self, Destination, Event, Exports, Outcome, Recipe, Summary};
 
 use crate::arguments::{TrainArguments, TrainOptions};
 use crate::output::{self, Advice, folder_option, quoted};
@@ -17,9 +17,14 @@ use crate::stop::{INTERRUPTED, is_stopping, listen_for_stop};
 pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     let TrainArguments { recipe, resume, options } = arguments;
     let folders = Folders::standard(options.data_dir.clone());
+    let mut exports = Exports::new(options.tensorboard, options.metrics_csv);
     if let Some(run) = resume {
         let mut listener = Listener::new(options)?;
-        let outcome = training::resume(run, &folders, options.threads, &mut |event| listener.hear(event));
+        let resume = |listen: &mut training::Listener| training::resume(run, &folders, options.threads, listen);
+        let outcome = exports.during(&mut |event| listener.hear(event), resume).and_then(|outcome| {
+            // Of the seeds that were finished before nothing was heard.
+            exports.complete(run).map(|()| outcome)
+        });
         let outcome = outcome.map_err(|error| listener.with_what_is_kept(error, run, options))?;
         if listener.started.is_empty() && matches!(outcome, Outcome::Finished(_)) && !options.quiet {
             output::note(&format!("{}: finished already; nothing is left to do\n", run.display()));
@@ -39,7 +44,8 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<u8> {
     let TrainOptions { runs_dir, name: run, force, .. } = options;
     let destination = Destination { root: runs_dir.clone(), name: run.clone(), force: *force };
     let mut listener = Listener::new(options)?;
-    let outcome = training::run(&recipe, &folders, &destination, &mut |event| listener.hear(event));
+    let train = |listen: &mut training::Listener| training::run(&recipe, &folders, &destination, listen);
+    let outcome = exports.during(&mut |event| listener.hear(event), train);
     let outcome = outcome.map_err(|error| listener.with_what_is_kept(error, &listener.run_directory(&recipe), options))?;
     // What was overridden stands in the run directory.
     let run = listener.run_directory(&recipe);
@@ -79,7 +85,10 @@ impl Listener {
         let run = quoted(run);
         let mut advice = format!("the training has failed; what it had kept by its last checkpoint is safe in {run}\n");
         if matches!(error, dualprop::Error::Write { .. }) {
-            advice += &format!("once it can be written to again, go on with: {program} train --resume {run}{data}\n");
+            advice += &format!(
+                "once it can be written to again, go on with: {program} train --resume {run}{data}{}\n",
+                exported(options)
+            );
         }
         anyhow::Error::new(error).context(Advice(advice))
     }
@@ -127,12 +136,21 @@ fn try_out(recipe: &Recipe, folders: &Folders) -> Result<String> {
     ))
 }
 
+/// The options that say what is made of the metrics, as they were given.
+fn exported(options: &TrainOptions) -> String {
+    let given = [(options.tensorboard, " --tensorboard"), (options.metrics_csv, " --metrics-csv")];
+    given.into_iter().filter(|(given, _)| *given).map(|(_, option)| option).collect()
+}
+
 /// Prints what came out and what `recipe` might be tried with next, or how to go on.
 fn report(outcome: Outcome<Summary>, run: &Path, recipe: &str, options: &TrainOptions) -> Result<u8> {
     let Outcome::Finished(summary) = outcome else {
         let program = output::program();
         let (run, data) = (quoted(run), folder_option("--data-dir", options.data_dir.as_deref()));
-        output::note(&format!("interrupted; everything is kept. Go on with: {program} train --resume {run}{data}\n"));
+        output::note(&format!(
+            "interrupted; everything is kept. Go on with: {program} train --resume {run}{data}{}\n",
+            exported(options)
+        ));
         return Ok(INTERRUPTED);
     };
     let text = describe(&summary, &Recipe::load_file(&run.join("recipe.toml"), &[])?)?;

@@ -203,6 +203,12 @@ const ENDS: &[End] = &[
         sweep.wait().unwrap();
         output
     }),
+    ("runs that have no seed in common", |at| {
+        at.trained();
+        let output = at.run(&["train", "--quiet", "--name", "b", "--set", "training.epochs=1", "--set", "seeds=[1]"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        at.run(&["compare", "runs/a", "runs/b"])
+    }),
     ("more memory than there is", |at| {
         at.run(&["train", "--set", "network.layers=['dense 8000', 'dense 8000', 'dense 10']", "--memory-limit", "300"])
     }),

@@ -11,6 +11,7 @@ fn the_program_names_itself_and_helps() {
         &["--help"][..],
         &["-h"],
         &["train", "--help"],
+        &["compare", "--help"],
         &["eval", "--help"],
         &["gradcheck", "--help"],
         &["alignment", "--help"],

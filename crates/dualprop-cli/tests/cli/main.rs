@@ -4,8 +4,10 @@
 
 mod analysis;
 mod bench;
+mod compare;
 mod data;
 mod exit_codes;
+mod exports;
 mod folders;
 mod help;
 mod kills;

@@ -3,11 +3,13 @@
 pub(crate) mod disk;
 mod error;
 pub mod file;
+pub(crate) mod json;
 pub mod memory;
 mod named;
 pub mod random;
 mod real;
 
 pub use error::{Error, Result};
+pub use json::Name;
 pub use named::Named;
 pub use real::Real;

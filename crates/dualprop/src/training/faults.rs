@@ -10,7 +10,8 @@ use crate::base::{Error, Result, file};
 use crate::data::Folders;
 
 use super::checkpoint::Checkpoint;
-use super::{Destination, Outcome, Recipe, Summary, resume, run};
+use super::exports::tests::contents;
+use super::{Destination, Exports, Listener, Outcome, Recipe, Summary, resume, run};
 
 fn recipe() -> Recipe {
     let sets = [
@@ -32,7 +33,12 @@ fn no_folders() -> Folders {
 
 fn train(root: &Path) -> Result<Outcome<Summary>> {
     let destination = Destination { root: root.join("runs"), name: Some("run".into()), force: false };
-    run(&recipe(), &no_folders(), &destination, &mut |_| ControlFlow::Continue(()))
+    exported(|listen| run(&recipe(), &no_folders(), &destination, listen))
+}
+
+/// With everything that is made of the metrics.
+fn exported<T>(train: impl FnOnce(&mut Listener) -> Result<T>) -> Result<T> {
+    Exports::new(true, true).during(&mut |_| ControlFlow::Continue(()), train)
 }
 
 /// What must be the same to the bit: the model, and all lines without what depends on the time.
@@ -79,6 +85,7 @@ fn whatever_call_fails_nothing_is_lost_and_the_training_goes_on_to_the_same_bits
     let whole = folder();
     train(whole.path()).unwrap().finished().unwrap();
     let expected = result(&whole.path().join("runs/run"));
+    let exports_of_whole = contents(&whole.path().join("runs/run"));
     for fault in [Fault::ShortWrite, Fault::Interrupted, Fault::Broken, Fault::Full] {
         let harmless = matches!(fault, Fault::ShortWrite | Fault::Interrupted);
         let mut steps = None;
@@ -95,6 +102,7 @@ fn whatever_call_fails_nothing_is_lost_and_the_training_goes_on_to_the_same_bits
             if harmless {
                 outcome.unwrap();
                 assert!(result(&run) == expected, "{fault:?} at call {call}");
+                assert!(contents(&run) == exports_of_whole, "{fault:?} at call {call}");
                 continue;
             }
             let error = outcome.expect_err("a call that fails is told");
@@ -104,12 +112,16 @@ fn whatever_call_fails_nothing_is_lost_and_the_training_goes_on_to_the_same_bits
             let now = kept(&run);
             assert!(now >= steps, "{fault:?} at call {call}: {now:?} updates kept, {steps:?} before");
             steps = now;
+            let mut exports = Exports::new(true, true);
             let goes_on = match run.join("recipe.toml").exists() {
-                true => resume(&run, &no_folders(), None, &mut |_| ControlFlow::Continue(())),
+                true => exports.during(&mut |_| ControlFlow::Continue(()), |listen| resume(&run, &no_folders(), None, listen)),
                 false => train(root.path()),
             };
             goes_on.unwrap().finished().unwrap();
+            // Where nothing was left to train but the summary.
+            exports.complete(&run).unwrap();
             assert!(result(&run) == expected, "{fault:?} at call {call}: other bits");
+            assert!(contents(&run) == exports_of_whole, "{fault:?} at call {call}: other exports");
             let unfinished = |folder: &Path| {
                 fs::read_dir(folder).unwrap().any(|entry| file::is_unfinished(&entry.unwrap().file_name().to_string_lossy()))
             };

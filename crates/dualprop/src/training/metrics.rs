@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{LipschitzSummary, ObjectiveRow, degrees};
+use crate::base::json;
 
 use super::{Robustness, SeedResult};
 
@@ -40,8 +41,9 @@ pub(super) enum Line<'a> {
     },
 }
 
-/// The measurements of one epoch. Accuracies are in percent; what is listed per layer starts with layer 1.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The measurements of one epoch. Accuracies are in percent; what is listed per layer starts with layer 1. Read from a run of a
+/// version that did not measure something, that is empty.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// From 1.
     pub epoch: u32,
@@ -64,6 +66,7 @@ pub struct EpochMetrics {
     /// Time spent on the training batches, without measurements.
     pub seconds: f64,
     /// Training samples per second of that time.
+    #[serde(deserialize_with = "json::number")]
     pub samples_per_second: f64,
     /// Cosine between the local gradient, before weight decay and momentum, and backpropagation's, kernel and bias as one
     /// vector; the mean over the epoch's measured steps, none where none was measured or a gradient was zero.
@@ -71,30 +74,40 @@ pub struct EpochMetrics {
     /// The angle of that mean cosine, in degrees.
     pub angles_deg: Vec<Option<f64>>,
     /// ‖g‖ / ‖b‖ of local gradient g and backpropagation's b; the mean over the measured steps.
+    #[serde(default)]
     pub norm_ratios: Vec<Option<f64>>,
     /// The share of components of g and b with the same sign, of those that are not 0 in both; the mean over the measured steps.
+    #[serde(default)]
     pub sign_agreements: Vec<Option<f64>>,
     /// The share of dyads whose compartments lie on different sides of a kink of f; the mean over the measured steps.
+    #[serde(default)]
     pub straddling: Vec<Option<f64>>,
     /// ‖Δ_k‖ / ‖s̄_k‖; the mean over the measured steps.
+    #[serde(default)]
     pub difference_ratios: Vec<Option<f64>>,
     /// γ_k = ‖W_k‖₂, after the epoch.
+    #[serde(deserialize_with = "json::numbers")]
     pub gammas: Vec<f64>,
     /// L_k = max(0, (γ_{k+1}² − 1)/2) of the hidden layers, after the epoch.
+    #[serde(deserialize_with = "json::numbers")]
     pub dampings: Vec<f64>,
     /// ‖W_L … W_1‖₂ after the epoch; none where it is not defined.
+    #[serde(default)]
     pub product_norm: Option<f64>,
     /// ⟨W, B⟩ / (‖W‖ ‖B‖) of the kernel W of the map into a layer and the feedback kernel B beside it, after the epoch; none for layer
     /// 1, which feeds nothing back, and where the feedback is tied.
+    #[serde(default)]
     pub feedback_cosines: Vec<Option<f64>>,
     /// The local Lipschitz constants at the first validation samples, after the epoch; none where they were not measured.
+    #[serde(default)]
     pub local_lipschitz: Option<LipschitzSummary>,
     /// [`crate::network::Parameters::sha256`] after the epoch: what `dualprop verify` compares.
+    #[serde(default)]
     pub parameters_sha256: String,
 }
 
 /// The measurements of one step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepMetrics {
     /// The epoch that it belongs to, from 1.
     pub epoch: u32,
@@ -107,35 +120,41 @@ pub struct StepMetrics {
     /// As in [`EpochMetrics`], of this step alone.
     pub angles_deg: Vec<Option<f64>>,
     /// As in [`EpochMetrics`], of this step alone.
+    #[serde(default)]
     pub norm_ratios: Vec<Option<f64>>,
     /// As in [`EpochMetrics`], of this step alone.
+    #[serde(default)]
     pub sign_agreements: Vec<Option<f64>>,
 }
 
-/// The norm of a layer's kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct NormRow {
+/// The norm of a layer's kernel after an epoch, as the paper's authors log it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct NormRow {
     /// The layer k = 1..L.
-    pub(super) layer: usize,
+    pub layer: usize,
     /// Power iterations.
-    pub(super) power_iterations: usize,
+    pub power_iterations: usize,
     /// γ_k = ‖W_k‖₂
-    pub(super) gamma: f64,
+    #[serde(deserialize_with = "json::number")]
+    pub gamma: f64,
     /// L_k = max(0, (γ_{k+1}² − 1)/2); none for the output.
-    pub(super) damping: Option<f64>,
+    pub damping: Option<f64>,
 }
 
-/// How settled the dyads of a layer are.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct SettlingRow {
+/// How settled the dyads of a layer are after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SettlingRow {
     /// The layer k = 1..L.
-    pub(super) layer: usize,
+    pub layer: usize,
     /// How far one more update would move the layer, as [`crate::analysis::Settling::residual`].
-    pub(super) residual: f64,
+    #[serde(deserialize_with = "json::number")]
+    pub residual: f64,
     /// ‖Δ_k‖ / ‖s̄_k‖
-    pub(super) difference_ratio: f64,
+    #[serde(deserialize_with = "json::number")]
+    pub difference_ratio: f64,
     /// The share of dyads across a kink.
-    pub(super) straddling: f64,
+    #[serde(deserialize_with = "json::number")]
+    pub straddling: f64,
 }
 
 /// The angles of cosines.

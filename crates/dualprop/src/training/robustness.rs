@@ -1,8 +1,9 @@
 //! How a network's accuracy falls under attack.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Attack, AttackKind, Attacker};
+use crate::analysis::{Attack, AttackKind, Attacker, Norm};
+use crate::base::json::{self, Name};
 use crate::base::{Named, Result, memory};
 use crate::inference::Predictor;
 
@@ -10,12 +11,14 @@ use super::Specimen;
 use super::evaluation::count_hits;
 
 /// Accuracy under one attack.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Robustness {
     /// `noise`, `fgsm`, `pgd` or `gradient`.
-    pub attack: &'static str,
+    #[serde(deserialize_with = "json::name_of::<AttackKind, _>")]
+    pub attack: Name,
     /// `linf` or `l2`.
-    pub norm: &'static str,
+    #[serde(deserialize_with = "json::name_of::<Norm, _>")]
+    pub norm: Name,
     /// Steps of PGD; 1 of FGSM, 0 of noise.
     pub steps: usize,
     /// The budget, in units of a pixel's range.
@@ -25,6 +28,7 @@ pub struct Robustness {
     /// The share of them whose largest output is still at their label, in percent.
     pub accuracy: f64,
     /// Their mean loss.
+    #[serde(deserialize_with = "json::number")]
     pub loss: f64,
 }
 

@@ -214,6 +214,27 @@ fn texts_and_models() {
     }
 }
 
+/// The metrics of one epoch, with a line of every kind.
+fn analysed_metrics() -> Vec<u8> {
+    let sets = [
+        "training.epochs=1",
+        "training.batch_size=16",
+        "training.threads=1",
+        "data.limit_train=32",
+        "data.validation=20",
+        "network.layers=['dense 4', 'dense 10']",
+        "analysis.lipschitz_samples=2",
+        "analysis.objective_samples=2",
+        "analysis.settling_samples=2",
+        "analysis.robustness_samples=2",
+        "analysis.attacks=['fgsm linf 0.1', 'pgd-2 l2 1']",
+    ];
+    let (recipe, root) = (Recipe::load("digits", &sets.map(String::from)).unwrap(), tempfile::tempdir().unwrap());
+    let destination = Destination { root: root.path().into(), name: Some("run".into()), force: false };
+    run(&recipe, &Folders::new(vec![]), &destination, &mut |_| ControlFlow::Continue(())).unwrap();
+    fs::read(root.path().join("run/metrics.jsonl")).unwrap()
+}
+
 /// Of a small training: its checkpoint in the first epoch and after the last, and its files.
 fn runs() {
     let root = tempfile::tempdir().unwrap();
@@ -233,6 +254,7 @@ fn runs() {
     for (number, name) in (0..).zip(["recipe.toml", "summary.json", "metrics.jsonl", "lock"]) {
         write(&format!("run_directory/valid-{name}"), &[&[number][..], &fs::read(run.join(name)).unwrap()].concat());
     }
+    write("run_directory/valid-analysed-metrics.jsonl", &[&[2][..], &analysed_metrics()].concat());
     let root = swept();
     for (number, name) in (0..).zip(OF_SWEEP) {
         let bytes = fs::read(root.path().join("sweep").join(name)).unwrap();

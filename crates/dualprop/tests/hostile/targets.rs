@@ -13,7 +13,8 @@ use dualprop::data::{
 use dualprop::network::Model;
 use dualprop::training::case::{Case, TraceOptions, trace};
 use dualprop::training::{
-    Destination, Listener, Recipe, RunDirectory, Sweep, SweepDirectory, Trainer, Workers, predict, resume, run, verify,
+    Destination, Listener, MetricsLog, Recipe, RunDirectory, Sweep, SweepDirectory, Trainer, Workers, predict, resume, run,
+    verify,
 };
 use tempfile::TempDir;
 
@@ -206,7 +207,8 @@ fn run_directory(bytes: &[u8]) -> bool {
         let accepted = match name {
             // A recipe may well ask for days of training, or for all of the memory: it is read, and compared with nothing.
             "recipe.toml" => RunDirectory::open(run).is_ok() && Recipe::load_file(&path, &[]).is_ok(),
-            "metrics.jsonl" => verify(run, &no_folders(), None).is_ok(),
+            // Line by line, and up to the end of the first epoch.
+            "metrics.jsonl" => MetricsLog::load(&path).is_ok() & verify(run, &no_folders(), None).is_ok(),
             _ => resume(run, &no_folders(), None, &mut *stopping()).is_ok(),
         };
         fs::write(&path, kept).expect("a temporary file can be written");

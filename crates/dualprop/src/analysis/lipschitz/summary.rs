@@ -1,17 +1,22 @@
 //! The local Lipschitz constants of many samples in three numbers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::base::json;
 
 use super::LocalLipschitz;
 
 /// The local Lipschitz constants of many samples in three numbers; NaN where one of them is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LipschitzSummary {
     /// Their mean.
+    #[serde(deserialize_with = "json::number")]
     pub mean: f64,
     /// Their median, of an even number the mean of the two in the middle.
+    #[serde(deserialize_with = "json::number")]
     pub median: f64,
     /// The largest.
+    #[serde(deserialize_with = "json::number")]
     pub largest: f64,
 }
 

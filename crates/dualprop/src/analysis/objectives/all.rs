@@ -1,7 +1,8 @@
 //! Every objective of one batch, side by side.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::base::json::{self, Name};
 use crate::base::{Error, Named, Result, memory};
 use crate::compute::Pool;
 use crate::inference::{Engine, Inference, Nudge, Plan, PlanOptions, Predictor, Rule};
@@ -101,7 +102,7 @@ pub fn objectives(
 }
 
 /// A number of [`Objectives`] as a row of a table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObjectiveRow {
     /// α
     pub alpha: f64,
@@ -109,16 +110,34 @@ pub struct ObjectiveRow {
     pub beta: f64,
     /// Which objective: `loss`, `rovr`, `one_level_adversarial`, `arovr`, `sprovr`, `optimistic`, `adversarial`, `average`,
     /// `nested`, `lagrangian`.
-    pub objective: &'static str,
+    #[serde(deserialize_with = "objective")]
+    pub objective: Name,
     /// `value` = α·`loss_plus` + (1−α)·`loss_minus` + Σ (`plus` − `minus`), α being 1 of the optimistic and 0 of the adversarial one;
     /// `plus` and `minus` are D_k/β of a layer, `constraint` is one of the Lagrangian, and `residual` says how settled that is.
-    pub term: &'static str,
+    #[serde(deserialize_with = "term")]
+    pub term: Name,
     /// The layer k = 1..L of a term; none for the value.
     pub layer: Option<usize>,
-    /// The number; of an unbounded objective infinite (`null` in JSON).
+    /// The number; of an unbounded objective infinite (`null` in JSON, which is read as NaN).
+    #[serde(deserialize_with = "json::number")]
     pub value: f64,
     /// How the search for it ended; none where none was needed.
     pub settled: Option<Settled>,
+}
+
+/// What [`ObjectiveRow::objective`] can be.
+const OBJECTIVES: [Name; 10] =
+    ["loss", "rovr", "one_level_adversarial", "arovr", "sprovr", "optimistic", "adversarial", "average", "nested", "lagrangian"];
+
+/// What [`ObjectiveRow::term`] can be.
+const TERMS: [Name; 7] = ["value", "loss_plus", "loss_minus", "plus", "minus", "constraint", "residual"];
+
+fn objective<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Name, D::Error> {
+    json::name(from, "objective", &OBJECTIVES)
+}
+
+fn term<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Name, D::Error> {
+    json::name(from, "term", &TERMS)
 }
 
 impl Objectives {

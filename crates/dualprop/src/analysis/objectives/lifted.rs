@@ -1,6 +1,6 @@
 //! The nested objective of dual propagation, and with it LPOM (α = 1) and its adversary (α = 0), at its stationary point.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Result};
 use crate::compute::{Loss, Pool, Tensor};
@@ -12,7 +12,7 @@ use super::one_level::is_bounded;
 use super::terms::{LayerTerms, activation, mean_loss};
 
 /// How the search for a stationary point ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settled {
     /// The states no longer move.

@@ -27,13 +27,16 @@ const ENVIRONMENT: &str = "environment.json";
 pub(super) const LOCK: &str = "lock";
 /// What a sweep keeps of a cell's seeds that diverged.
 pub(super) const DIVERGED: &str = "diverged.json";
+/// What is made of the metrics for other programs, where that is asked for.
+pub(super) const EVENTS: &str = "events.out.tfevents.dualprop";
+pub(super) const TABLE: &str = "metrics.csv";
 /// The folder of the checkpoints, and its files.
 const CHECKPOINTS: &str = "checkpoints";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 
 /// All files of a run; several seeds have a folder each with the same.
-const FILES: [&str; 7] = [RECIPE, METRICS, MODEL, SUMMARY, ENVIRONMENT, LOCK, DIVERGED];
+const FILES: [&str; 9] = [RECIPE, METRICS, MODEL, SUMMARY, ENVIRONMENT, LOCK, DIVERGED, EVENTS, TABLE];
 
 /// The largest file of JSON that is read; a real one has some kilobytes.
 const MOST_BYTES: u64 = 1 << 24;
