@@ -12,6 +12,7 @@ use crate::gradcheck::GradcheckArguments;
 use crate::lipschitz::LipschitzArguments;
 use crate::model::{EvalArguments, PredictArguments};
 use crate::objective::ObjectiveArguments;
+use crate::report::ReportArguments;
 use crate::reproduce::ReproduceArguments;
 use crate::robustness::RobustnessArguments;
 use crate::stability::StabilityArguments;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Sweep(SweepArguments),
     /// Train the arms of a table or figure of the papers, and print what came out beside what was published
     Reproduce(ReproduceArguments),
+    /// Make a page, Markdown and figures of runs, sweeps, experiments and tables of measurements
+    Report(ReportArguments),
     /// Compare runs with the first of them, paired by seed
     Compare(CompareArguments),
     /// List the built-in recipes

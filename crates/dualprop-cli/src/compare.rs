@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use dualprop::analysis::PairedDifference;
 use dualprop::base::Named;
+use dualprop::report::comparison_figure;
 use dualprop::training::{Against, ComparedRun, Comparison, Metric, compare, write_rows};
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use crate::output;
 const EXAMPLES: &str = "Examples:
   dualprop compare runs/digits runs/digits-2
   dualprop compare runs/dp runs/dp-transpose runs/backprop --metric test_loss --out compared.csv
-  dualprop compare runs/a/alpha=0 runs/a/alpha=0.5 runs/a/alpha=1 --json
+  dualprop compare runs/a/alpha=0 runs/a/alpha=0.5 runs/a/alpha=1 --figure compared.svg
 
 The first run is the baseline. Results of the same seed are paired; seeds that only one of two runs has are left out.";
 
@@ -32,6 +33,9 @@ pub(crate) struct CompareArguments {
     /// Write a row for each run, as .csv or .jsonl; replaced if it exists
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Draw the runs and their differences into this .svg; replaced if it exists
+    #[arg(long, value_name = "FILE")]
+    pub(crate) figure: Option<PathBuf>,
     /// Print one JSON object, with the number of every seed, instead of the table
     #[arg(long)]
     pub(crate) json: bool,
@@ -59,9 +63,10 @@ struct Row<'a> {
 
 /// Compares, writes and prints.
 pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
-    let CompareArguments { runs, metric, out, json } = arguments;
+    let CompareArguments { runs, metric, out, figure, json } = arguments;
     let subjects: Vec<&Path> = runs.iter().map(PathBuf::as_path).collect();
     output::check_table(out.as_deref(), &subjects)?;
+    output::check_figure(figure.as_deref())?;
     let found = compare(runs, Metric::parse(metric)?)?;
     for warning in &found.warnings {
         output::note(&format!("warning: {warning}\n"));
@@ -69,6 +74,9 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<()> {
     let rows = rows(&found);
     if let Some(out) = out {
         write_rows(out, &rows)?;
+    }
+    if let Some(path) = figure {
+        dualprop::base::file::write_atomic(path, comparison_figure(&found).as_bytes())?;
     }
     output::print(&if *json { serde_json::to_string(&found)? + "\n" } else { describe(&found, &rows)? })
 }

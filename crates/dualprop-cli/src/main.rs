@@ -21,6 +21,7 @@ mod panics;
 mod plan;
 mod progress;
 mod recipes;
+mod report;
 mod reproduce;
 mod robustness;
 mod stability;
@@ -67,6 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Train(arguments)) => train::run(&arguments),
         Some(Command::Sweep(arguments)) => sweep::run(&arguments),
         Some(Command::Reproduce(arguments)) => reproduce::run(&arguments),
+        Some(Command::Report(arguments)) => done(report::run(&arguments)),
         Some(Command::Compare(arguments)) => done(compare::run(&arguments)),
         Some(Command::Recipes) => done(recipes::run()),
         Some(Command::Summary(arguments)) => done(summary::run(&arguments)),

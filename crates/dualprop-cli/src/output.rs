@@ -47,6 +47,19 @@ pub(crate) fn check_table(out: Option<&Path>, subjects: &[&Path]) -> Result<()> 
     Ok(())
 }
 
+/// Whether a figure can be written to this path, before anything is computed for it.
+pub(crate) fn check_figure(path: Option<&Path>) -> Result<()> {
+    match path {
+        Some(path) if path.extension().is_none_or(|extension| extension != "svg") => {
+            Err(dualprop::Error::setting("--figure", path.display(), "expected a name that ends in .svg").into())
+        }
+        Some(path) if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.exists()) => {
+            Err(dualprop::Error::setting("--figure", path.display(), "its folder does not exist; make it first").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether two paths lead to one file.
 pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
     match (a.canonicalize(), b.canonicalize()) {

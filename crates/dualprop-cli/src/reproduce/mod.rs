@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use dualprop::report::Report;
 use dualprop::training::{Experiment, Form, Origin, Speed, Sweep, SweepDirectory, SweepReading};
 
 use crate::cells::{CellOptions, Session, counted};
@@ -67,7 +68,9 @@ pub(crate) fn run(arguments: &ReproduceArguments) -> Result<u8> {
     session.tell(&introduction(&directory, &subject, &session)?);
     let Some(_) = session.train(&directory)? else { return Ok(INTERRUPTED) };
     let reading = SweepReading::load(directory.path())?;
-    // Whatever is written about a finished experiment, such as a report, is made from `reading` and `subject` here.
+    let report = directory.path().join("report");
+    Report::of(&[directory.path().into()], None)?.write(&report)?;
+    session.tell(&format!("report: {}\n", report.join("report.html").display()));
     session.print(&outcome::describe(&reading, &subject)?, &outcome::machine_readable(&reading, &subject)?)?;
     Ok(0)
 }

@@ -112,9 +112,7 @@ pub(crate) struct StabilityArguments {
 pub(crate) fn run(arguments: &StabilityArguments) -> Result<()> {
     let subject: Vec<&Path> = arguments.subject.iter().map(Path::new).collect();
     output::check_table(arguments.out.as_deref(), &subject)?;
-    if let Some(path) = arguments.figure.as_ref().filter(|path| path.extension().is_none_or(|extension| extension != "svg")) {
-        return Err(Error::setting("--figure", path.display(), "expected a name that ends in .svg").into());
-    }
+    output::check_figure(arguments.figure.as_deref())?;
     check_options_of_a_subject(arguments)?;
     if !arguments.alpha_feedback.is_empty() && !arguments.rule.iter().any(|rule| rule == "general") {
         let problem = "only the rule `general` has an alpha_f of its own; name it with --rule, or leave this out";

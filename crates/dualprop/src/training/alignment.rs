@@ -1,6 +1,6 @@
 //! The alignment of a recipe's rule with backpropagation, batch by batch, the parameters held as they are.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Alignment, align, degrees};
 use crate::base::{Error, Result, memory};
@@ -55,7 +55,7 @@ fn of_batches(error: Error, batches: usize, batch_size: usize) -> Error {
 }
 
 /// The alignment of one layer on one batch, as a table has it; none is what is not defined.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlignmentRow {
     /// From 1.
     pub batch: usize,

@@ -60,23 +60,37 @@ impl Evaluator {
     /// Predicts these samples, disturbed relative to these scales; an empty list has no mean.
     pub(super) fn evaluate(
         &mut self,
-        (parameters, scales): (&Parameters<f32>, &Scales),
+        subject: (&Parameters<f32>, &Scales),
         dataset: &Dataset,
         normalizer: &Normalizer,
         indices: &[usize],
     ) -> Result<Evaluation> {
-        let (mut loss, mut hits) = (0.0, Hits::default());
-        self.predictor.begin(scales);
-        for indices in indices.chunks(self.predictor.capacity()) {
-            self.batch.fill(dataset, normalizer, indices, &self.pool);
-            let logits = self.predictor.predict(parameters, &self.batch.x)?;
-            loss += summed_loss(self.loss, logits, &self.batch);
-            let found = count_hits(logits, &self.batch.labels);
+        let (mut loss, mut hits, of) = (0.0, Hits::default(), self.loss);
+        self.each_batch(subject, dataset, normalizer, indices, |logits, batch| {
+            loss += summed_loss(of, logits, batch);
+            let found = count_hits(logits, &batch.labels);
             hits = Hits { first: hits.first + found.first, top5: hits.top5 + found.top5 };
-        }
+        })?;
         let samples = indices.len() as f64;
         let percent = |count: u64| 100.0 * count as f64 / samples;
         Ok(Evaluation { samples: indices.len(), loss: loss / samples, accuracy: percent(hits.first), top5: percent(hits.top5) })
+    }
+
+    /// Shows the logits of these samples to `see`, batch by batch.
+    pub(super) fn each_batch(
+        &mut self,
+        (parameters, scales): (&Parameters<f32>, &Scales),
+        dataset: &Dataset,
+        normalizer: &Normalizer,
+        indices: &[usize],
+        mut see: impl FnMut(&[f32], &Batch),
+    ) -> Result<()> {
+        self.predictor.begin(scales);
+        for indices in indices.chunks(self.predictor.capacity()) {
+            self.batch.fill(dataset, normalizer, indices, &self.pool);
+            see(self.predictor.predict(parameters, &self.batch.x)?, &self.batch);
+        }
+        Ok(())
     }
 
     /// Mean loss and hits of a batch by a forward pass.

@@ -5,6 +5,7 @@ pub mod benchmark;
 pub mod case;
 mod checkpoint;
 mod comparison;
+mod confusion;
 mod divergence;
 mod dry_run;
 mod evaluation;
@@ -21,17 +22,20 @@ mod preparation;
 mod progress;
 mod recipe;
 mod record;
+pub(crate) mod report_folder;
 mod robustness;
 mod rows;
 mod run;
 mod run_directory;
 mod specimen;
+mod states;
 mod sweep;
 mod trainer;
 mod verification;
 
 pub use alignment::{AlignmentRow, alignment_rows, measure_alignment};
 pub use comparison::{Against, ComparedRun, Comparison, Metric, compare};
+pub use confusion::{Confusion, confusion};
 pub use divergence::Divergence;
 pub use dry_run::{DryRun, dry_run};
 pub use evaluation::{Evaluation, evaluate};
@@ -43,11 +47,13 @@ pub use metrics::{EpochMetrics, NormRow, SettlingRow, StepMetrics, Summary, mean
 pub use prediction::{Part, Prediction, evaluate_run, predict};
 pub use recipe::{AnalysisParams, BUILT_IN, BuiltIn, DisturbanceParams, Recipe, RecipeParams};
 pub use record::MetricsLog;
+pub use report_folder::check as check_report_folder;
 pub use robustness::{Robustness, robustness};
 pub use rows::{check_rows_path, write_rows};
 pub use run::{resume, run};
 pub use run_directory::{Destination, RunDirectory, folder_of_seed};
 pub use specimen::Specimen;
+pub use states::{LayerStates, settled_states};
 pub use sweep::{
     Cell, CellOutcome, CellReading, Origin, Sweep, SweepDirectory, SweepEvent, SweepListener, SweepReading, Workers,
 };

@@ -5,9 +5,9 @@ use std::path::Path;
 use crate::base::{Error, Result};
 use crate::compute::disturbance::Scales;
 use crate::compute::{Loss, Pool};
-use crate::data::{Batch, Dataset, Folders};
+use crate::data::{Batch, Dataset, Folders, Normalizer};
 use crate::inference::Predictor;
-use crate::network::{Model, Topology};
+use crate::network::{Model, Parameters, Topology};
 
 use super::checkpoint::Checkpoint;
 use super::divergence::refuse_diverged;
@@ -90,6 +90,23 @@ impl Part {
 /// # Errors
 /// [`Error::Malformed`] if it is no run, or a cell of a sweep that diverged; as [`Model::load`] and [`super::Trainer::new`].
 pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> Result<Vec<(u64, Evaluation)>> {
+    let mut evaluations = vec![];
+    with_models(run, part, folders, pool, &mut |seed, evaluator, subject, dataset, normalizer, indices| {
+        evaluations.push((seed, evaluator.evaluate(subject, dataset, normalizer, indices)?));
+        Ok(())
+    })?;
+    Ok(evaluations)
+}
+
+/// What is done with the model of a seed: it, its parameters with the scales of its device, and the samples with what is done to
+/// their pixels.
+type Work<'a> = dyn FnMut(u64, &mut Evaluator, (&Parameters<f32>, &Scales), &Dataset, &Normalizer, &[usize]) -> Result<()> + 'a;
+
+/// Lends the model of each seed of a run to `work`, with a part of the run's data as it was divided for that seed.
+///
+/// # Errors
+/// As [`evaluate_run`], and those of `work`.
+pub(super) fn with_models(run: &Path, part: Part, folders: &Folders, pool: &Pool, work: &mut Work) -> Result<()> {
     let recipe = run.join("recipe.toml");
     if !recipe.is_file() {
         return Err(Error::malformed(run, "it is neither a model file nor a run directory with a recipe.toml"));
@@ -99,7 +116,7 @@ pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> R
     refuse_diverged(run, advice)?;
     let pool = &pool.clone().with_exact_convolutions(recipe.params().training.exact_conv);
     let seeds = &recipe.params().seeds;
-    let of_seed = |&seed: &u64| {
+    for &seed in seeds {
         let folder = folder_of_seed(run, seeds, seed);
         let model = Model::load(&folder.join("model.safetensors"))?;
         let data = Prepared::load(&recipe, folders, seed)?;
@@ -111,10 +128,9 @@ pub fn evaluate_run(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> R
         };
         let mut evaluator = Evaluator::on_device(&model.topology, &inference, 0, pool);
         let subject = (&model.parameters, &scales);
-        let evaluate = |dataset: &Dataset, indices: &[usize]| evaluator.evaluate(subject, dataset, &normalizer, indices);
-        data.with_part(part, evaluate).map(|evaluation| (seed, evaluation))
-    };
-    seeds.iter().map(of_seed).collect()
+        data.with_part(part, |dataset, indices| work(seed, &mut evaluator, subject, dataset, &normalizer, indices))?;
+    }
+    Ok(())
 }
 
 /// What the best epoch of a run's seed was disturbed relative to: its checkpoint knows.

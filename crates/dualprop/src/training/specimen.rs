@@ -37,6 +37,29 @@ impl Specimen {
     /// # Errors
     /// As [`super::Trainer::new`]; [`Error::Setting`] for a model of another network, or for no or more samples than there are.
     pub fn load(recipe: &Recipe, model: Option<&Model>, folders: &Folders, part: Part, samples: usize) -> Result<Self> {
+        Specimen::of(recipe, model, folders, part, &|all| match samples {
+            0 => Err(0),
+            samples if samples > all => Err(samples),
+            samples => Ok(samples),
+        })
+    }
+
+    /// The same of as many samples as there are, but at most `samples`.
+    ///
+    /// # Errors
+    /// As [`Specimen::load`], but for a number of samples.
+    pub fn up_to(recipe: &Recipe, model: Option<&Model>, folders: &Folders, part: Part, samples: usize) -> Result<Self> {
+        Specimen::of(recipe, model, folders, part, &|all| Ok(samples.clamp(1, all.max(1))))
+    }
+
+    /// The first samples, as many of all as `choose` says, or which number of them is wrong.
+    fn of(
+        recipe: &Recipe,
+        model: Option<&Model>,
+        folders: &Folders,
+        part: Part,
+        choose: &dyn Fn(usize) -> std::result::Result<usize, usize>,
+    ) -> Result<Self> {
         let (params, seed) = (recipe.params(), recipe.params().seeds[0]);
         let mut data = Prepared::load(recipe, folders, seed)?;
         let topology = recipe.topology(data.dataset.input, data.dataset.classes)?;
@@ -54,10 +77,10 @@ impl Specimen {
         };
         let mut batch = Batch::new();
         data.with_part(part, |dataset, indices| {
-            if samples == 0 || samples > indices.len() {
+            let samples = choose(indices.len()).map_err(|samples| {
                 let problem = format!("expected 1 to the {} {} samples", indices.len(), part.name());
-                return Err(Error::setting("samples", samples, problem));
-            }
+                Error::setting("samples", samples, problem)
+            })?;
             batch.fill(dataset, &data.normalizer, &indices[..samples], &pool);
             Ok(())
         })?;

@@ -1,9 +1,11 @@
 //! One cell of a stability map, as a tidy row.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::Named;
-use crate::inference::Inference;
+use crate::base::json::{self, Name};
+use crate::compute::{Activation, Loss};
+use crate::inference::{Inference, Nudge, RuleKind, Schedule};
 
 use super::closed_form::{loop_gain, nudge_strength, predict};
 use super::{Ending, Networks, Prediction, SampleSettling, Trial};
@@ -11,12 +13,13 @@ use super::{Ending, Networks, Prediction, SampleSettling, Trial};
 /// One setting, and how the inference ended on all networks and samples; every number of it is a column of its own. None
 /// (empty, `null`) is what does not apply: theory where it has nothing to say, and all results of a proximal nudge that has no
 /// maximiser.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StabilityRow {
     /// `random`, or the model or recipe.
     pub network: String,
     /// The activation of the hidden layers.
-    pub activation: &'static str,
+    #[serde(deserialize_with = "json::name_of::<Activation, _>")]
+    pub activation: Name,
     /// The standard deviation of a random kernel's elements times √fan_in.
     pub gain: Option<f64>,
     /// L
@@ -24,7 +27,8 @@ pub struct StabilityRow {
     /// The neurons of the first hidden layer; of a network without, its outputs.
     pub width: usize,
     /// The rule.
-    pub rule: &'static str,
+    #[serde(deserialize_with = "json::name_of::<RuleKind, _>")]
+    pub rule: Name,
     /// α, of the general rule α_m.
     pub alpha: f64,
     /// α_f, also where the rule derives it from α.
@@ -32,11 +36,14 @@ pub struct StabilityRow {
     /// β
     pub beta: f64,
     /// The schedule.
-    pub schedule: &'static str,
+    #[serde(deserialize_with = "json::name_of::<Schedule, _>")]
+    pub schedule: Name,
     /// The nudge.
-    pub nudge: &'static str,
+    #[serde(deserialize_with = "json::name_of::<Nudge, _>")]
+    pub nudge: Name,
     /// The loss.
-    pub loss: &'static str,
+    #[serde(deserialize_with = "json::name_of::<Loss, _>")]
+    pub loss: Name,
     /// The most passes.
     pub most_passes: usize,
     /// Networks.

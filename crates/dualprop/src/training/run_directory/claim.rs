@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::base::{Error, Result, file};
+use crate::training::report_folder::{self, REPORT};
 
 use super::{CHECKPOINTS, ENVIRONMENT, FILES, LOCK, RECIPE, lock, refuse_link, refuse_links};
 
@@ -75,7 +76,7 @@ pub(in crate::training) fn try_locks(path: &Path) -> Result<()> {
 fn folders_of_seeds(run: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = vec![];
     for entry in file::entries(run)? {
-        if entry.path().is_dir() && entry.file_name() != CHECKPOINTS {
+        if entry.path().is_dir() && entry.file_name() != CHECKPOINTS && entry.file_name() != REPORT {
             folders.push(entry.path());
         }
     }
@@ -102,6 +103,9 @@ fn check_is_run(path: &Path) -> Result<()> {
             check_is_run(&entry.path())?;
         } else if name == CHECKPOINTS && entry.path().is_dir() {
             // Whatever it holds was put there by a training.
+        } else if name == REPORT {
+            refuse_link(&entry.path())?;
+            report_folder::check(&entry.path())?;
         } else if !FILES.contains(&name.as_str()) && !file::is_unfinished(&name) {
             return refuse(format!("`{name}` in it is no part of a run"));
         }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use crate::base::{Error, Result, file};
 use crate::training::Destination;
+use crate::training::report_folder::{self, REPORT};
 use crate::training::run::check_start;
 use crate::training::run_directory::{LOCK, RECIPE, claim_for, hold_run, is_abandoned, refuse_link, try_locks};
 
@@ -121,6 +122,9 @@ fn hold(path: &Path) -> Result<Vec<File>> {
             if !is_abandoned(&entry) {
                 try_locks(&entry)?;
             }
+        } else if name == REPORT {
+            refuse_link(&entry)?;
+            report_folder::check(&entry)?;
         } else if ![SWEEP, LOCK].iter().chain(&RESULTS).any(|file| *file == name) && !file::is_unfinished(&name) {
             return refuse(format!("`{name}` in it is no part of its sweep"));
         }
