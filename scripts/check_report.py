@@ -2,14 +2,14 @@
 """Opens reports in a real headless Chromium, at the width of a desk and of a phone, in light and dark: nothing may go wrong in the
 console, and every figure must be seen.
 
-    python3 scripts/check_report.py [--program target/debug/dualprop] [--keep FOLDER]
+    python3 scripts/check_report.py [--program PROGRAM] [--keep FOLDER]
 
---keep leaves the reports and a screenshot of each in FOLDER. Without a Chromium it prints SKIPPED."""
+Without --program the one that `cargo test` has built is used. --keep leaves the reports and a screenshot of each in FOLDER. Without a
+Chromium it prints SKIPPED."""
 
 import argparse
 import html
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -131,13 +131,16 @@ def make(program, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default=ROOT / "target/debug/dualprop", type=pathlib.Path)
+    parser.add_argument("--program", type=pathlib.Path)
     parser.add_argument("--keep", type=pathlib.Path)
     arguments = parser.parse_args()
     browser = chromium()
     if not browser:
         print("SKIPPED: reports in a browser: no chromium is installed (Debian's package: chromium)")
         return
+    if not arguments.program:
+        subprocess.run(["cargo", "build", "--quiet", "--locked", "-p", "dualprop-cli", "--profile", "test"], cwd=ROOT, check=True)
+        arguments.program = ROOT / "target/debug/dualprop"
     wrong = 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or pathlib.Path(temporary)

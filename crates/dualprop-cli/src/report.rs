@@ -46,7 +46,8 @@ pub(crate) struct ReportArguments {
 pub(crate) fn run(arguments: &ReportArguments) -> Result<()> {
     let folder = match (&arguments.out, &arguments.subjects[..]) {
         (Some(folder), _) => folder.clone(),
-        (None, [subject]) if subject.is_dir() => subject.join("report"),
+        // Of what is not there the report says so itself.
+        (None, [subject]) if !subject.is_file() => subject.join("report"),
         (None, subjects) => {
             let problem = "give the folder of the report: it is about several things, or about a table";
             return Err(Error::setting("--out", format!("none for {} subjects", subjects.len()), problem).into());

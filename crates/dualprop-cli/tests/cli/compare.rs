@@ -27,7 +27,13 @@ fn runs_are_compared_with_the_first_seed_by_seed() {
         assert!(output.status.success(), "{}", stderr(&output));
         output
     };
-    let output = compared(&["--out", "rows.csv"]);
+    let output = compared(&["--out", "rows.csv", "--figure", "compared.svg"]);
+    let svg = fs::read_to_string(folder.path().join("compared.svg")).unwrap();
+    assert!(svg.contains("runs/b, seed 2: ") && svg.contains(">difference of test_accuracy</text>"), "{svg}");
+    for figure in ["compared.png", "nowhere/compared.svg"] {
+        let refused = dualprop(folder.path(), &["compare", "runs/a", "runs/b", "--figure", figure]);
+        assert_refused(&refused, 2, "--figure = ");
+    }
     let text = stdout(&output);
     assert!(stderr(&output).contains("warning: runs/a and runs/one do not split their data in the same way"));
     for said in [

@@ -18,6 +18,7 @@ fn the_program_names_itself_and_helps() {
         &["lipschitz", "--help"],
         &["objective", "--help"],
         &["predict", "--help"],
+        &["report", "--help"],
         &["reproduce", "--help"],
         &["robustness", "--help"],
         &["stability", "--help"],

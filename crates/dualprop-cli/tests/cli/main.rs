@@ -18,6 +18,7 @@ mod models;
 mod no_network;
 mod plan;
 mod readme;
+mod report;
 mod reproduce;
 mod stability;
 mod sweep;

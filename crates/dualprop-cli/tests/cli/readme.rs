@@ -57,6 +57,7 @@ fn the_commands_of_the_guide_work() {
     run_all("docs/run-directory.md", 10);
     run_all("docs/sweeps.md", 4);
     run_all("docs/experiments.md", 4);
+    run_all("docs/reports.md", 6);
     run_all("docs/devices.md", 5);
     run_all("docs/feedback.md", 6);
     run_all("docs/data.md", 2);

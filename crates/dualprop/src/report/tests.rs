@@ -59,7 +59,7 @@ fn a_run_has_its_figures_and_its_page_needs_nothing_else() {
     let root = tempfile::tempdir().unwrap();
     let run = train(root.path(), "a <run>", &["seeds=[0,1]"]);
     let folder = run.join("report");
-    report(&[run.clone()]).unwrap().write(&folder).unwrap();
+    report(std::slice::from_ref(&run)).unwrap().write(&folder).unwrap();
     let expected = [
         "angles",
         "angles-by-batch",
@@ -102,17 +102,17 @@ fn a_report_is_replaced_by_one_of_other_figures_and_nothing_else_is() {
     let root = tempfile::tempdir().unwrap();
     let [a, b] = [("a", &[][..]), ("b", &["learning.rule=backprop"])].map(|(name, set)| train(root.path(), name, set));
     let folder = root.path().join("out");
-    report(&[a.clone()]).unwrap().write(&folder).unwrap();
+    report(std::slice::from_ref(&a)).unwrap().write(&folder).unwrap();
     report(&[a.clone(), b]).unwrap().write(&folder).unwrap();
     let names = figures(&folder);
     for name in ["results", "validation-accuracy", "training-loss", "product-norms", "learning-curves", "learning-curves-2"] {
         assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
     }
-    report(&[a.clone()]).unwrap().write(&folder).unwrap();
+    report(std::slice::from_ref(&a)).unwrap().write(&folder).unwrap();
     assert!(!figures(&folder).iter().any(|name| name == "results"), "what is no more is removed");
     for (place, content) in [("out/mine.txt", "precious"), ("out/figures/thesis.pdf", "precious")] {
         fs::write(root.path().join(place), content).unwrap();
-        let error = report(&[a.clone()]).unwrap().write(&folder).unwrap_err().to_string();
+        let error = report(std::slice::from_ref(&a)).unwrap().write(&folder).unwrap_err().to_string();
         assert!(error.contains("replaces nothing but reports"), "{error}");
         assert_eq!(fs::read_to_string(root.path().join(place)).unwrap(), content);
         fs::remove_file(root.path().join(place)).unwrap();
@@ -147,10 +147,10 @@ fn a_sweep_has_lines_and_a_map_over_its_numbers() {
     directory.run(&folders(), workers, &stop).unwrap();
     let folder = root.path().join("sweep");
     let half = root.path().join("half");
-    report(&[folder.clone()]).unwrap().write(&half).unwrap();
+    report(std::slice::from_ref(&folder)).unwrap().write(&half).unwrap();
     assert!(fs::read_to_string(half.join("report.md")).unwrap().contains("Not complete: 3 of 6"));
     directory.run(&folders(), workers, &|_| ControlFlow::Continue(())).unwrap().finished().unwrap();
-    report(&[folder.clone()]).unwrap().write(&folder.join("report")).unwrap();
+    report(std::slice::from_ref(&folder)).unwrap().write(&folder.join("report")).unwrap();
     let names = figures(&folder.join("report"));
     assert!(
         ["sweep", "sweep-map", "validation-accuracy"].iter().all(|name| names.iter().any(|found| found == name)),
@@ -186,7 +186,9 @@ fn what_is_no_subject_is_told() {
 #[test]
 fn whatever_call_fails_no_file_is_half_and_the_next_report_is_whole() {
     let root = tempfile::tempdir().unwrap();
-    let made = report(&[train(root.path(), "a", &[])]).unwrap();
+    let table = root.path().join("table.csv");
+    fs::write(&table, "batch,layer,cosine,angle_deg,norm_ratio,sign_agreement\n1,1,0.5,60,1,1\n2,1,1,0,1,1\n").unwrap();
+    let made = report(&[table]).unwrap();
     let whole = root.path().join("whole");
     made.write(&whole).unwrap();
     let contents = |folder: &Path| {
@@ -221,7 +223,8 @@ fn whatever_call_fails_no_file_is_half_and_the_next_report_is_whole() {
             assert_eq!(contents(&folder), expected, "{fault:?} at call {call}");
             fs::remove_dir_all(&folder).unwrap();
             if !struck {
-                assert!(call > 15, "{fault:?}: {call} calls");
+                // Two files of the figure, the Markdown, the page.
+                assert!(call >= 4, "{fault:?}: {call} calls");
                 break;
             }
         }

@@ -66,7 +66,7 @@ pub(in crate::report) fn maps(runs: &[&Run]) -> Vec<Figure> {
         (columns.len() > 1).then(|| Map { title: run.name.clone(), x_name: "epoch", columns })
     };
     let of_batches = |run: &Run| {
-        let batches = run.params.analysis.as_ref().map_or(0, |analysis| analysis.first_batches as u64);
+        let batches = run.params.analysis.as_ref().map_or(0, |analysis| analysis.first_batches);
         let seed = run.seeds.iter().find(|seed| !seed.log.steps.is_empty())?;
         let first = seed.log.steps.iter().filter(|step| step.step < batches);
         let columns: Vec<_> = first.map(|step| (step.step as f64 + 1.0, step.angles_deg.clone())).collect();

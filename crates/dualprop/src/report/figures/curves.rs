@@ -9,10 +9,6 @@ use super::{Colour, Series, entry, stroke};
 /// One of the numbers of an epoch.
 type Quantity = fn(&EpochMetrics) -> Option<f64>;
 
-fn series(run: &Run, value: Quantity) -> Series {
-    run.over_epochs(|epoch| value(epoch))
-}
-
 /// Loss and accuracy of one run, while it trained and on validation; none if it has no epoch.
 pub(in crate::report) fn of_run(run: &Run) -> Option<Figure> {
     let [train, validation] = [Stroke::dashed(Colour::Series(0)), Stroke::plain(Colour::Series(1))];
@@ -28,7 +24,7 @@ pub(in crate::report) fn of_run(run: &Run) -> Option<Figure> {
     );
     let mut figure = Figure::new("learning-curves", "Learning curves", caption);
     for (label, values) in quantities {
-        let lines = values.map(|value| series(run, value));
+        let lines = values.map(|value| run.over_epochs(value));
         if lines.iter().all(Series::is_empty) {
             return None;
         }
@@ -55,7 +51,8 @@ fn of_groups(groups: &[Group], [name, title, label, caption]: [&str; 4], logarit
             labels.push(label);
         }
     }
-    let all: Vec<Vec<Series>> = groups.iter().map(|(_, runs)| runs.iter().map(|(_, run)| series(run, value)).collect()).collect();
+    let all: Vec<Vec<Series>> =
+        groups.iter().map(|(_, runs)| runs.iter().map(|(_, run)| run.over_epochs(value)).collect()).collect();
     let lines = || all.iter().flatten().filter(|line| !line.is_empty());
     lines().next()?;
     let mut figure = Figure::new(name, title, caption);

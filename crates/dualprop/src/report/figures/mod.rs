@@ -84,7 +84,7 @@ impl Series {
 fn stroke(index: usize) -> Stroke {
     const COLOURS: usize = 7;
     let colour = Colour::Series(index % COLOURS);
-    if (index / COLOURS) % 2 == 0 { Stroke::plain(colour) } else { Stroke::dashed(colour) }
+    if (index / COLOURS).is_multiple_of(2) { Stroke::plain(colour) } else { Stroke::dashed(colour) }
 }
 
 /// A line of the legend.

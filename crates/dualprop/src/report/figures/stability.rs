@@ -13,7 +13,8 @@ const MOST_PANELS: usize = 12;
 /// Points of a closed-form curve.
 const POINTS: usize = 400;
 
-/// The figure of these rows, as SVG: see [`figure`].
+/// The figure of these rows, as SVG: one map for each network kind, rule, nudge and schedule, over α and β, or, with `plane`, over the
+/// general rule's α_f and α_m, with the closed form of linear networks drawn into it.
 ///
 /// # Errors
 /// [`Error::Setting`] for no rows, or more maps than can be looked at.

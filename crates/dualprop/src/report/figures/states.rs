@@ -12,22 +12,20 @@ const MOST_LAYERS: usize = 18;
 /// Histograms of s̄_k and Δ_k of the layers; none without any. The share of numbers that are exactly 0 is told apart, for it would
 /// hide all others.
 pub(in crate::report) fn figures(layers: &[LayerStates], what: &str) -> Vec<Figure> {
-    let kinds: [(&str, &str, &str, fn(&LayerStates) -> &[f32]); 2] = [
-        ("means", "Means s̄", "the means α s⁺ + (1−α) s⁻", |layer| &layer.mean),
-        ("differences", "Differences Δ", "the differences s⁺ − s⁻", |layer| &layer.difference),
-    ];
-    let drawn = kinds.into_iter().map(|(name, title, which, values)| {
+    let figure = |name: &str, title: &str, which: &str, values: fn(&LayerStates) -> &[f32]| {
         let caption = format!(
             "Histograms of {which} of every layer, {what}. A column is the share of the numbers that are not exactly 0; how many are \
              is written above."
         );
         let mut figure = Figure::new(format!("states-{name}"), title, caption);
-        for (k, layer) in (1..).zip(layers).take(MOST_LAYERS) {
-            figure.panels.push(panel(k, values(layer)));
-        }
+        figure.panels = (1..).zip(layers).take(MOST_LAYERS).map(|(k, layer)| panel(k, values(layer))).collect();
         figure
-    });
-    drawn.filter(|figure| !figure.panels.is_empty()).collect()
+    };
+    let drawn = [
+        figure("means", "Means s̄", "the means α s⁺ + (1−α) s⁻", |layer| &layer.mean),
+        figure("differences", "Differences Δ", "the differences s⁺ − s⁻", |layer| &layer.difference),
+    ];
+    drawn.into_iter().filter(|figure| !figure.panels.is_empty()).collect()
 }
 
 fn panel(k: usize, values: &[f32]) -> Panel {
