@@ -16,7 +16,7 @@
 //! | [`analysis`] | how close the local gradients are to backpropagation, whether the states settle, how large the operators |
 //! | [`data`] | known data sets, IDX files, splits, normalisation, augmentation, batches |
 //! | [`training`] | recipe, trainer, run directory, and the golden cases that `dualprop trace` replays |
-//! | `report` | figures, with the feature of that name |
+//! | `report` | figures and reports, with the feature of that name |
 //! | [`mod@reference`] | the naive f64 path that everything above is tested against; it imports `base` only |
 //!
 //! The two types to know are [`inference::Engine`], which settles one batch of dyads and yields its local gradients, and
@@ -40,3 +40,8 @@ pub use base::{Error, Result};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So does that of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/first-steps.md")]
+struct FirstSteps;

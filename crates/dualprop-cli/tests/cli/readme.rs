@@ -53,6 +53,7 @@ fn the_commands_of_the_readme_work() {
 
 #[test]
 fn the_commands_of_the_guide_work() {
+    run_all("docs/first-steps.md", 10);
     run_all("docs/recipes.md", 10);
     run_all("docs/run-directory.md", 10);
     run_all("docs/sweeps.md", 4);
@@ -63,6 +64,9 @@ fn the_commands_of_the_guide_work() {
     run_all("docs/data.md", 2);
     run_all("docs/objectives.md", 3);
     run_all("docs/reliability.md", 2);
+    run_all("docs/adding-a-rule.md", 4);
+    run_all("docs/adding-a-layer.md", 3);
+    run_all("docs/adding-a-data-set.md", 2);
 }
 
 /// Every key of a recipe that is printed stands in the table of keys.

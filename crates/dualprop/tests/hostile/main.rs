@@ -67,5 +67,5 @@ macro_rules! replays {
 
 replays!(
     case 3000, model 3000, idx 3000, cifar 1500, mat 1500, npy 3000, npz 1500, imported 3000, recipe 3000, checkpoint 400,
-    run_directory 150, sweep 150
+    run_directory 150, sweep 150, tables 1500
 );

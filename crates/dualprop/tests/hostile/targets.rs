@@ -11,6 +11,7 @@ use dualprop::data::{
     read_labels_npy, read_svhn,
 };
 use dualprop::network::Model;
+use dualprop::report::Report;
 use dualprop::training::case::{Case, TraceOptions, trace};
 use dualprop::training::{
     Destination, Listener, MetricsLog, Recipe, RunDirectory, Sweep, SweepDirectory, Trainer, Workers, predict, resume, run,
@@ -35,7 +36,7 @@ pub(crate) const CONSTANT: usize = 8 << 20;
 const PACKED: usize = 3 * 1032;
 
 /// Every parser that reads files of others.
-pub(crate) const TARGETS: [Target; 12] = [
+pub(crate) const TARGETS: [Target; 13] = [
     Target { name: "case", accepts: case, per_byte: 64 },
     Target { name: "model", accepts: model, per_byte: 64 },
     Target { name: "idx", accepts: idx, per_byte: PACKED },
@@ -49,6 +50,8 @@ pub(crate) const TARGETS: [Target; 12] = [
     Target { name: "run_directory", accepts: run_directory, per_byte: 64 },
     // Of a few lists of values up to 4096 cells are made, each with a recipe of its own.
     Target { name: "sweep", accepts: sweep, per_byte: 1 << 15 },
+    // A row of a few bytes becomes a cell with its colour, its label and what a closer look says.
+    Target { name: "tables", accepts: tables, per_byte: 1 << 10 },
 ];
 
 /// The target of this name.
@@ -222,6 +225,11 @@ fn finished() -> TempDir {
     let destination = Destination { root: root.path().into(), name: Some("run".into()), force: false };
     run(&small(), &no_folders(), &destination, &mut |_| ControlFlow::Continue(())).expect("a small training ends well");
     root
+}
+
+/// A table that a report draws.
+fn tables(bytes: &[u8]) -> bool {
+    with_file(bytes, |path| Report::of(&[path.into()], None).is_ok_and(|report| report.figures() == 1))
 }
 
 /// The files of a sweep that are read, by the number that a seed begins with.

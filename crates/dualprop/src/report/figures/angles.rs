@@ -84,15 +84,15 @@ pub(in crate::report) fn maps(runs: &[&Run]) -> Vec<Figure> {
 
 /// The rows of `dualprop alignment` as a map.
 pub(in crate::report) fn of_rows(name: &str, title: &str, rows: &[AlignmentRow]) -> Option<Figure> {
-    let layers = rows.iter().map(|row| row.layer).max()?;
+    let layers = rows.iter().map(|row| row.layer).filter(|layer| (1..=MOST_LAYERS).contains(layer)).max()?;
     let mut columns: Vec<(f64, Vec<Option<f64>>)> = vec![];
-    for row in rows {
+    for row in rows.iter().filter(|row| (1..=layers).contains(&row.layer)) {
         let x = row.batch as f64;
         if columns.last().is_none_or(|(last, _)| *last != x) {
             columns.push((x, vec![None; layers]));
         }
         if let Some((_, angles)) = columns.last_mut() {
-            angles[row.layer.max(1) - 1] = row.angle_deg;
+            angles[row.layer - 1] = row.angle_deg;
         }
     }
     let map = Map { title: title.into(), x_name: "batch", columns };
@@ -115,13 +115,19 @@ fn figure(maps: Vec<Map>, name: &str, title: &str, what: &str) -> Option<Figure>
     Some(figure)
 }
 
+/// More layers and columns than these could not be told apart.
+const MOST_LAYERS: usize = 256;
+const MOST_COLUMNS: usize = 400;
+
 fn panel(map: &Map, most: f64) -> Panel {
-    let layers = map.columns.iter().map(|(_, angles)| angles.len()).max().unwrap_or(1);
-    let xs: Vec<f64> = map.columns.iter().map(|(x, _)| *x).collect();
+    let every = map.columns.len().div_ceil(MOST_COLUMNS).max(1);
+    let columns: Vec<_> = map.columns.iter().step_by(every).collect();
+    let layers = columns.iter().map(|(_, angles)| angles.len()).max().unwrap_or(1);
+    let xs: Vec<f64> = columns.iter().map(|(x, _)| *x).collect();
     let (x, edges) = Axis::cells(map.x_name, &xs, false);
     let (y, _) = Axis::cells("layer", &(1..=layers).map(|k| k as f64).collect::<Vec<_>>(), false);
     let mut cells = vec![];
-    for ((x, angles), edges) in map.columns.iter().zip(edges.windows(2)) {
+    for ((x, angles), edges) in columns.iter().zip(edges.windows(2)) {
         for (k, angle) in (1..).zip(angles) {
             let middle = f64::from(k);
             cells.push(Cell {

@@ -1,26 +1,38 @@
 //! How accuracy falls under attack.
 
+use crate::base::{Error, Result};
 use crate::report::figure::{Axis, Figure, Mark, Panel, Point, number};
 use crate::report::subject::AttackedRow;
 use crate::training::mean_and_deviation;
 
 use super::{entry, stroke};
 
+/// The most panels of a figure, and the most lines of each.
+const MOST_PANELS: usize = 24;
+const MOST_RUNS: usize = 14;
+
 /// The curves of the rows of `dualprop robustness`: a panel for each attack and norm, a line for each run, over the budgets. None
 /// if there is no row.
-pub(in crate::report) fn figure(name: &str, rows: &[AttackedRow]) -> Option<Figure> {
+///
+/// # Errors
+/// [`Error::Setting`] for more of them than can be looked at.
+pub(in crate::report) fn figure(name: &str, rows: &[AttackedRow]) -> Result<Option<Figure>> {
     let mut attacks: Vec<(String, &str)> = vec![];
     let mut runs: Vec<&str> = vec![];
     for row in rows {
         let attack = (row.attack(), row.norm.as_str());
-        if !attacks.contains(&attack) {
+        // One more than can be drawn is enough to know.
+        if attacks.len() <= MOST_PANELS && !attacks.contains(&attack) {
             attacks.push(attack);
         }
-        if !runs.contains(&row.run()) {
+        if runs.len() <= MOST_RUNS && !runs.contains(&row.run()) {
             runs.push(row.run());
         }
     }
-    let samples = rows.first()?.samples;
+    if attacks.len() > MOST_PANELS || runs.len() > MOST_RUNS {
+        return Err(too_many(attacks.len(), runs.len()));
+    }
+    let Some(samples) = rows.first().map(|row| row.samples) else { return Ok(None) };
     let caption = format!(
         "Accuracy on {samples} samples under attack, over its budget in units of a pixel's range; the line is the mean over the models \
          of a run, each disc is one."
@@ -55,5 +67,10 @@ pub(in crate::report) fn figure(name: &str, rows: &[AttackedRow]) -> Option<Figu
         figure.panels.push(panel);
     }
     figure.legend = runs.iter().enumerate().map(|(index, run)| entry(*run, stroke(index))).collect();
-    Some(figure)
+    Ok(Some(figure))
+}
+
+fn too_many(attacks: usize, runs: usize) -> Error {
+    let problem = format!("a figure has at most {MOST_PANELS} attacks with their norms, and {MOST_RUNS} runs; give fewer");
+    Error::setting("attacks and runs of the table", format!("{attacks} and {runs} or more"), problem)
 }

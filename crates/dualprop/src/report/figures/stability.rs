@@ -1,5 +1,7 @@
 //! The stability map: the share of samples that settle, over (α, β) or over (α_m, α_f), with the closed form drawn into it.
 
+use std::collections::HashSet;
+
 use crate::analysis::stability::{StabilityRow, loop_gain, nudge_strength};
 use crate::base::{Error, Named, Result};
 use crate::compute::Loss;
@@ -9,6 +11,9 @@ use crate::report::figure::{Axis, Cell, Colour, Entry, Figure, Mark, Panel, Scal
 
 /// The most maps of one figure.
 const MOST_PANELS: usize = 12;
+
+/// The most cells of one map.
+const MOST_CELLS: usize = 1 << 14;
 
 /// Points of a closed-form curve.
 const POINTS: usize = 400;
@@ -29,14 +34,27 @@ pub(in crate::report) fn figure(name: &str, rows: &[StabilityRow], plane: bool) 
     let mut groups: Vec<(Key, Vec<&StabilityRow>)> = vec![];
     for row in rows {
         let key = Key::of(row, plane);
+        // One more than can be drawn is enough to know.
+        let is_full = groups.len() > MOST_PANELS;
         match groups.iter_mut().find(|(known, _)| *known == key) {
             Some((_, members)) => members.push(row),
+            None if is_full => {}
             None => groups.push((key, vec![row])),
         }
     }
     if !(1..=MOST_PANELS).contains(&groups.len()) {
         let problem = format!("a figure has from 1 to {MOST_PANELS}; name fewer rules, nudges, schedules, gains or depths");
         return Err(Error::setting("maps of the figure", groups.len(), problem));
+    }
+    let cells = |members: &[&StabilityRow]| {
+        let count = |value: &dyn Fn(&StabilityRow) -> u64| members.iter().map(|row| value(row)).collect::<HashSet<_>>().len();
+        // As many as its axes could have, whichever they are.
+        let alphas = count(&|row| row.alpha.to_bits());
+        alphas.saturating_mul(count(&|row| if plane { row.alpha_feedback.to_bits() } else { row.beta.to_bits() }))
+    };
+    if let Some(cells) = groups.iter().map(|(_, members)| cells(members)).find(|cells| *cells > MOST_CELLS) {
+        let problem = format!("a map has at most {MOST_CELLS}; give fewer values of alpha or beta");
+        return Err(Error::setting("cells of a map", cells, problem));
     }
     let maps: Vec<(Panel, Vec<Line>)> = groups.iter().map(|(_, members)| panel(members, plane)).collect();
     let dashed = maps.iter().flat_map(|(_, lines)| lines).any(|line| line.dashed);

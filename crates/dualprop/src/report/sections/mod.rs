@@ -4,6 +4,7 @@ mod run;
 mod sweep;
 mod together;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::base::Result;
@@ -22,13 +23,16 @@ pub(super) fn of_rows(rows: &Rows, path: &Path) -> Result<Option<Section>> {
     let figure = match rows {
         Rows::Stability(rows) => {
             // A plane varies α_m and α_f apart from each other.
-            let plane = rows.iter().any(|row| {
-                row.rule == "general"
-                    && rows.iter().any(|other| other.alpha == row.alpha && other.alpha_feedback != row.alpha_feedback)
-            });
+            let alphas = |of_feedback: bool| {
+                let of = rows.iter().filter(|row| row.rule == "general");
+                of.map(|row| if of_feedback { row.alpha_feedback.to_bits() } else { row.alpha.to_bits() })
+                    .collect::<HashSet<_>>()
+                    .len()
+            };
+            let plane = alphas(true) > 1 && alphas(false) > 1;
             Some(stability::figure("stability", rows, plane)?)
         }
-        Rows::Robustness(rows) => robustness::figure("robustness", rows),
+        Rows::Robustness(rows) => robustness::figure("robustness", rows)?,
         Rows::Alignment(rows) => angles::of_rows("alignment", &file, rows),
     };
     Ok(figure.map(|figure| Section::new(format!("{}: {file}", rows.title()), vec![Block::Figure(figure)])))

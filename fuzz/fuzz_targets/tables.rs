@@ -1,0 +1,2 @@
+#![no_main]
+dualprop_fuzz::target!("tables");
