@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::{Error, Result, file};
-use crate::training::report_folder::{FIGURES, MARKDOWN, PAGE, check};
+use crate::training::report_folder::{FIGURES, LOCK, MARKDOWN, PAGE, check};
 
 use super::document::Document;
 use super::page;
@@ -13,6 +13,7 @@ pub(super) fn write(document: &Document, folder: &Path) -> Result<()> {
     check(folder)?;
     let figures = folder.join(FIGURES);
     file::create_folder(&figures)?;
+    let _held = file::lock(&folder.join(LOCK), folder)?;
     file::remove_unfinished(folder);
     file::remove_unfinished(&figures);
     let mut written: Vec<PathBuf> = vec![];

@@ -78,7 +78,7 @@ impl Report {
     /// report that was there is replaced, the page last, and figures of it that are no more are removed.
     ///
     /// # Errors
-    /// As [`crate::training::check_report_folder`]; [`crate::Error::Write`].
+    /// As [`crate::training::check_report_folder`]; [`crate::Error::Busy`] while another process writes there; [`crate::Error::Write`].
     pub fn write(&self, folder: &Path) -> Result<()> {
         files::write(&self.document, folder)
     }

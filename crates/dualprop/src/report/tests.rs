@@ -117,6 +117,10 @@ fn a_report_is_replaced_by_one_of_other_figures_and_nothing_else_is() {
         assert_eq!(fs::read_to_string(root.path().join(place)).unwrap(), content);
         fs::remove_file(root.path().join(place)).unwrap();
     }
+    let held = file::lock(&folder.join("lock"), &folder).unwrap();
+    let error = report(std::slice::from_ref(&a)).unwrap().write(&folder).unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "{error}");
+    drop(held);
     fs::write(root.path().join("file"), "").unwrap();
     assert!(check_report_folder(&root.path().join("file")).is_err());
     #[cfg(unix)]
@@ -195,7 +199,8 @@ fn whatever_call_fails_no_file_is_half_and_the_next_report_is_whole() {
         let mut files: Vec<(PathBuf, Vec<u8>)> = vec![];
         for entry in file::entries(folder).unwrap().into_iter().chain(file::entries(&folder.join("figures")).unwrap_or_default())
         {
-            if entry.path().is_file() {
+            // The lock has the number of its process, and is no part of what is read.
+            if entry.path().is_file() && entry.file_name() != "lock" {
                 files.push((entry.path().strip_prefix(folder).unwrap().into(), fs::read(entry.path()).unwrap()));
             }
         }

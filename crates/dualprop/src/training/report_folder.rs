@@ -13,6 +13,8 @@ pub(crate) const PAGE: &str = "report.html";
 pub(crate) const MARKDOWN: &str = "report.md";
 /// The folder of its figures.
 pub(crate) const FIGURES: &str = "figures";
+/// Locked by the process that writes it.
+pub(crate) const LOCK: &str = "lock";
 
 /// That a report can be written into this folder: it is not there yet, is empty, or holds a report and nothing else, for its files
 /// would be replaced.
@@ -33,7 +35,7 @@ pub fn check(folder: &Path) -> Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_link = entry.path().is_symlink();
         let is_ours = match name.as_str() {
-            PAGE | MARKDOWN => entry.path().is_file(),
+            PAGE | MARKDOWN | LOCK => entry.path().is_file(),
             FIGURES => entry.path().is_dir(),
             name => file::is_unfinished(name),
         };

@@ -38,6 +38,12 @@ impl Axis {
         Axis { label: label.into(), logarithmic: false, domain: (low, high), ticks: ticks.collect(), grid: true }
     }
 
+    /// The same of what is counted: nothing is written between whole numbers.
+    pub(in crate::report) fn counts(label: impl Into<String>, low: f64, high: f64) -> Self {
+        let axis = Axis::from_to(label, low, high);
+        Axis { ticks: axis.ticks.into_iter().filter(|(at, _)| libm::round(*at) == *at).collect(), ..axis }
+    }
+
     /// An axis that is even in the logarithm; values that have none are ignored.
     pub(in crate::report) fn logarithmic(label: impl Into<String>, values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = extent(values.into_iter().filter(|value| *value > 0.0).map(libm::log10));
@@ -199,6 +205,7 @@ mod tests {
     fn ticks_are_round_numbers_within_the_axis() {
         assert_eq!(written(&Axis::linear("", [91.3, 97.8])), ["91", "92", "93", "94", "95", "96", "97", "98"]);
         assert_eq!(written(&Axis::from_to("", 1.0, 20.0)), ["5", "10", "15", "20"]);
+        assert_eq!(written(&Axis::counts("", 1.0, 4.0)), ["1", "2", "3", "4"]);
         assert_eq!(written(&Axis::linear("", [0.0, 0.013])), ["0", "0.002", "0.004", "0.006", "0.008", "0.01", "0.012", "0.014"]);
         assert_eq!(written(&Axis::logarithmic("", [0.01, 10.0, -1.0, f64::NAN])), ["0.01", "0.1", "1", "10"]);
         assert_eq!(written(&Axis::logarithmic("", [2.0, 6.0])), ["2", "3", "5"]);

@@ -55,23 +55,31 @@ impl Layout {
         let fewest_rows = figure.panels.len().div_ceil(figure.columns.max(1)).max(1);
         let columns = figure.panels.len().div_ceil(fewest_rows).max(1);
         let most = |room: &dyn Fn(&Panel) -> f64| figure.panels.iter().map(room).fold(0.0, f64::max);
-        let (left, right) = (most(&room_left), most(&room_right));
+        // What one column of panels needs beside it is no other column's room.
+        let beside = |room: fn(&Panel) -> f64| -> Vec<f64> {
+            let of_column = |column: usize| figure.panels.iter().skip(column).step_by(columns).map(room).fold(0.0, f64::max);
+            (0..columns).map(of_column).collect()
+        };
+        let (left, right) = (beside(room_left), beside(room_right));
         let label = if figure.scale.is_some() { SCALE_LABEL + 0.6 * TICK } else { 0.0 };
         let (above, below) = (most(&room_above).max(label), most(&room_below));
         let (plot_width, plot_height) = (most(&|panel| panel.size.0), most(&|panel| panel.size.1));
+        let left_of = |column: usize| {
+            let before = left.iter().zip(&right).take(column).map(|(left, right)| left + plot_width + right + GAP);
+            MARGIN + before.sum::<f64>()
+        };
         let corner = |index: usize| {
-            let (column, row) = ((index % columns) as f64, (index / columns) as f64);
-            let x = MARGIN + left + column * (left + plot_width + right + GAP);
-            (x, MARGIN + above + row * (above + plot_height + below + 0.6 * GAP))
+            let (column, row) = (index % columns, (index / columns) as f64);
+            (left_of(column) + left[column], MARGIN + above + row * (above + plot_height + below + 0.6 * GAP))
         };
         let corners: Vec<(f64, f64)> = (0..figure.panels.len()).map(corner).collect();
-        let scale_left = MARGIN + columns as f64 * (left + plot_width + right + GAP);
+        let scale_left = left_of(columns);
         let scale_width = figure.scale.as_ref().map_or(0.0, Scale::width);
         // Without a scale no gap is left at the right.
         let width = if figure.scale.is_some() { scale_left + scale_width + MARGIN } else { scale_left - GAP + MARGIN };
         let rows = figure.panels.len().div_ceil(columns) as f64;
         let bottom = MARGIN + rows * (above + plot_height + below) + (rows - 1.0).max(0.0) * 0.6 * GAP;
-        let (entries, height) = flow(&figure.legend, MARGIN + left.min(40.0), width, bottom);
+        let (entries, height) = flow(&figure.legend, MARGIN + left.first().copied().unwrap_or(0.0).min(40.0), width, bottom);
         Layout { corners, scale_left, entries, width, height: height + MARGIN }
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::report) fn curves(run: &Run) -> Option<Figure> {
         (1..=layers).map(|k| run.over_epochs(|epoch| epoch.angles_deg.get(k - 1).copied().flatten())).collect();
     let xs = || lines.iter().flat_map(Series::xs);
     let (first, last) = (xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max));
-    let x = Axis::from_to("epoch", first, if last > first { last } else { first + 1.0 });
+    let x = Axis::counts("epoch", first, if last > first { last } else { first + 1.0 });
     let mut panel = Panel::new("", x, Axis::from_zero("angle in degrees", lines.iter().flat_map(Series::ys)));
     panel.size = (420.0, 240.0);
     for (k, line) in (1..).zip(&lines) {

@@ -28,7 +28,7 @@ pub(in crate::report) fn of_run(run: &Run) -> Option<Figure> {
         if lines.iter().all(Series::is_empty) {
             return None;
         }
-        let x = Axis::from_to("epoch", first(&lines), last(&lines));
+        let x = Axis::counts("epoch", first(&lines), last(&lines));
         let mut panel = Panel::new("", x, Axis::linear(label, lines.iter().flat_map(Series::ys)));
         for (line, (stroke, name)) in lines.iter().zip([(train, "training"), (validation, "validation")]) {
             panel.marks.extend(line.marks(stroke, name, "epoch"));
@@ -58,7 +58,7 @@ fn of_groups(groups: &[Group], [name, title, label, caption]: [&str; 4], logarit
     let mut figure = Figure::new(name, title, caption);
     for ((group, runs), lines_of_group) in groups.iter().zip(&all).filter(|(_, lines)| lines.iter().any(|line| !line.is_empty()))
     {
-        let x = Axis::from_to("epoch", first(lines()), last(lines()));
+        let x = Axis::counts("epoch", first(lines()), last(lines()));
         let ys = lines().flat_map(Series::ys);
         let y = if logarithmic { Axis::logarithmic(label, ys) } else { Axis::linear(label, ys) };
         let mut panel = Panel::new(group, x, y);
@@ -68,7 +68,12 @@ fn of_groups(groups: &[Group], [name, title, label, caption]: [&str; 4], logarit
         }
         figure.panels.push(panel);
     }
-    figure.legend = labels.iter().enumerate().map(|(index, label)| entry(*label, stroke(index))).collect();
+    figure.legend = labels
+        .iter()
+        .enumerate()
+        .filter(|(_, label)| !label.is_empty())
+        .map(|(index, label)| entry(*label, stroke(index)))
+        .collect();
     Some(figure)
 }
 

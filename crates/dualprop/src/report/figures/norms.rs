@@ -40,7 +40,7 @@ pub(in crate::report) fn of_run(run: &Run) -> Option<Figure> {
         let lines: Vec<_> = lines.into_iter().filter(|(_, _, line)| !line.is_empty()).collect();
         let Some((_, _, longest)) = lines.iter().max_by_key(|(_, _, line)| line.xs().count()) else { continue };
         let (first, last) = (longest.xs().fold(f64::INFINITY, f64::min), longest.xs().fold(1.0, f64::max));
-        let x = Axis::from_to("epoch", first, if last > first { last } else { first + 1.0 });
+        let x = Axis::counts("epoch", first, if last > first { last } else { first + 1.0 });
         let mut panel = Panel::new("", x, Axis::from_zero(label, lines.iter().flat_map(|(_, _, line)| line.ys())));
         for (k, stroke, line) in &lines {
             panel.marks.extend(line.marks(*stroke, &format!("layer {k}"), "epoch"));

@@ -3,7 +3,7 @@
 use crate::report::document::{Block, Section, Table};
 use crate::report::figure::{Figure, number};
 use crate::report::figures::{angles, arms, curves, grids, norms};
-use crate::report::subject::{Run, SweptRun, SweptRuns};
+use crate::report::subject::{Run, SweptRun, SweptRuns, described, method};
 use crate::training::{Quantity, SeedResult};
 
 use super::{hundredths, mean_text};
@@ -23,8 +23,8 @@ pub(in crate::report) fn lead_of_sweep(sweep: &SweptRuns) -> Vec<String> {
 
 /// Tables and figures of a sweep.
 pub(in crate::report) fn of_sweep(sweep: &SweptRuns) -> Vec<Section> {
-    let mut sections = vec![];
-    sections.extend(setting(sweep));
+    let mut settings = setting(sweep).into_iter();
+    let mut sections: Vec<Section> = settings.next().into_iter().collect();
     let mut blocks = vec![Block::Table(results(sweep))];
     let (over, missing) = (sweep.cells.iter().filter(|cell| cell.outcome.is_some()).count(), sweep.cells.len());
     if over < missing {
@@ -34,16 +34,25 @@ pub(in crate::report) fn of_sweep(sweep: &SweptRuns) -> Vec<Section> {
     sections.push(Section::new("Results", blocks));
     sections.extend(Section::of_figures("Curves", all_curves(sweep)));
     sections.extend(Section::of_figures("Angles and norms", inner(sweep)));
+    sections.extend(settings);
     sections
 }
 
-fn setting(sweep: &SweptRuns) -> Option<Section> {
-    let (experiment, _) = sweep.experiment.as_ref()?;
-    let mut blocks: Vec<Block> = experiment.setting.iter().map(|text| Block::Text((*text).into())).collect();
+fn setting(sweep: &SweptRuns) -> Vec<Section> {
+    let Some((experiment, origin)) = &sweep.experiment else { return vec![] };
+    let texts = |lines: &[&str]| lines.iter().map(|text| Block::Text((*text).into())).collect::<Vec<_>>();
+    let mut blocks = texts(experiment.setting);
+    let changes = experiment.changes(origin);
+    if !changes.is_empty() {
+        blocks.push(Block::Text(format!("Changed in every arm: {}.", changes.join(", "))));
+    }
     let seeds: Vec<String> = sweep.seeds.iter().map(u64::to_string).collect();
     blocks.push(Block::Text(format!("Seeds: {}.", seeds.join(", "))));
-    blocks.extend(experiment.remarks.iter().map(|text| Block::Text((*text).into())));
-    Some(Section::new("Setting", blocks))
+    let mut sections = vec![Section::new("Setting", blocks)];
+    if !experiment.remarks.is_empty() {
+        sections.push(Section::new("What differs, and what is not known", texts(experiment.remarks)));
+    }
+    sections
 }
 
 /// A row for each cell: its values, what came out, and what was published.
@@ -61,7 +70,10 @@ fn results(sweep: &SweptRuns) -> Table {
         let over = |value: fn(&SeedResult) -> f64| {
             mean_text(&cell.results(value).into_iter().map(|(_, value)| value).collect::<Vec<_>>(), hundredths)
         };
-        let mut row = cell.values.clone();
+        let mut row: Vec<String> = match &sweep.experiment {
+            Some(_) => cell.values.iter().map(|value| method(value).into()).collect(),
+            None => cell.values.clone(),
+        };
         row.extend([over(|result| result.test.accuracy), over(|result| result.test.top5)]);
         let norms: Vec<f64> = cell.run.iter().flat_map(Run::product_norms).map(|(_, norm)| norm).collect();
         row.extend(has_norms.then(|| mean_text(&norms, number)));
@@ -120,7 +132,7 @@ fn all_curves(sweep: &SweptRuns) -> Vec<Figure> {
     for cell in &sweep.cells {
         let Some(run) = &cell.run else { continue };
         let (title, label) = match by_first {
-            true => (crate::report::subject::described(&sweep.columns[0], &cell.values[0]), sweep.label_from(cell, 1)),
+            true => (described(&sweep.columns[0], &cell.values[0]), sweep.label_from(cell, 1)),
             false => (String::new(), sweep.label(cell)),
         };
         match groups.iter_mut().find(|(other, _)| *other == title) {

@@ -10,7 +10,7 @@ use crate::base::{Error, Result};
 
 pub(super) use rows::{AttackedRow, Rows};
 pub(super) use run::Run;
-pub(super) use sweep::{SweptRun, SweptRuns, described};
+pub(super) use sweep::{SweptRun, SweptRuns, described, method};
 
 /// One of the things that a report may be about.
 pub(super) enum Subject {

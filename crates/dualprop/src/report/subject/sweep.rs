@@ -87,7 +87,7 @@ fn halves(value: &str) -> &str {
 }
 
 /// The rules as the paper calls them.
-fn method(value: &str) -> &str {
+pub(in crate::report) fn method(value: &str) -> &str {
     match value {
         "dp_transpose" => "DP⊤",
         "dp" => "DP",
