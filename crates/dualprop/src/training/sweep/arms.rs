@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Error, Result};
 use crate::training::RecipeParams;
 
-use super::description::{MOST_CELLS, Planned, completed};
+use super::planned::{MOST_CELLS, Planned, completed};
 
 /// The experiment that a sweep is of, as `sweep.json` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

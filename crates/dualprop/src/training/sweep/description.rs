@@ -9,12 +9,12 @@ use crate::base::{Error, Result, file};
 
 use super::arms::Arms;
 use super::cell::{Names, tell};
-use super::directory::SWEEP;
 use super::grid::Grid;
 use super::in_cell;
+use super::planned::Planned;
 
-/// The most cells that a sweep may have: more is a slip of the pen.
-pub(super) const MOST_CELLS: usize = 4096;
+/// The file that marks a folder as a sweep's.
+pub(super) const SWEEP: &str = "sweep.json";
 
 /// The largest description that is read; a real one has some kilobytes.
 const MOST_BYTES: u64 = 1 << 24;
@@ -27,24 +27,6 @@ pub(in crate::training) enum Description {
     Grid(Grid),
     /// Format 2: the arms of an experiment, each with a recipe and overrides of its own.
     Arms(Arms),
-}
-
-/// A cell that is not made yet.
-pub(super) struct Planned<'a> {
-    /// One for each column.
-    pub(super) values: Vec<String>,
-    /// The text of its recipe.
-    pub(super) recipe: &'a str,
-    /// What changes it, the seeds included.
-    pub(super) overrides: Vec<String>,
-}
-
-/// The overrides with what all cells have at their end.
-pub(super) fn completed(mut overrides: Vec<String>, seeds: &[u64]) -> Vec<String> {
-    overrides.push(format!("seeds={seeds:?}"));
-    // Never changes a result; whoever runs a cell chooses it.
-    overrides.push("training.threads=1".into());
-    overrides
 }
 
 impl Description {

@@ -10,12 +10,9 @@ use crate::training::report_folder::{self, REPORT};
 use crate::training::run::check_start;
 use crate::training::run_directory::{LOCK, RECIPE, claim_for, hold_run, is_abandoned, refuse_link, try_locks};
 
-use super::description::flaw;
+use super::description::{SWEEP, flaw};
 use super::results::RESULTS;
 use super::{Description, Sweep};
-
-/// The file that marks a folder as a sweep's.
-pub(super) const SWEEP: &str = "sweep.json";
 
 /// `runs/NAME/` of a sweep, held by this process alone.
 #[derive(Debug)]

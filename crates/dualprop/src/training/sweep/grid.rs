@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Error, Result};
 use crate::training::RecipeParams;
 
-use super::description::{MOST_CELLS, Planned, completed};
+use super::planned::{MOST_CELLS, Planned, completed};
 
 /// A grid over a recipe, and all that its cells are made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

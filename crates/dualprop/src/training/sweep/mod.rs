@@ -13,6 +13,7 @@ mod faults;
 mod grid;
 mod memory;
 mod outcome;
+mod planned;
 mod reading;
 mod results;
 mod run;

@@ -2,16 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use crate::base::{Error, Result, file};
+use crate::base::Result;
 use crate::training::run_directory::{METRICS, refuse_link};
-use crate::training::{RecipeParams, folder_of_seed};
+use crate::training::{MetricsLog, RecipeParams, folder_of_seed};
 
 use super::{CellOutcome, Origin, Sweep};
-
-/// The largest file of metrics that is read.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// A sweep, and what came out of its cells so far.
 #[derive(Debug, Clone)]
@@ -40,8 +35,8 @@ impl SweepReading {
     /// Reads the folder of a sweep or of an experiment, while it is trained or afterwards.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if it is no sweep, its description is damaged, a result is not of its seeds, or a cell is a link;
-    /// [`Error::Read`].
+    /// [`crate::Error::Malformed`] if it is no sweep, its description is damaged, a result is not of its seeds, or a cell is a link;
+    /// [`crate::Error::Read`].
     pub fn load(path: &Path) -> Result<Self> {
         let sweep = Sweep::load(path)?;
         let outcome = |cell: &super::Cell| CellOutcome::load(&path.join(&cell.name), cell);
@@ -90,33 +85,23 @@ impl CellReading<'_> {
     /// ‖W_L … W_1‖₂ after the last epoch of each seed that finished; without those where it is not defined.
     ///
     /// # Errors
-    /// [`Error::Read`] and [`Error::Malformed`].
+    /// [`crate::Error::Read`] and [`crate::Error::Malformed`].
     pub fn product_norms(&self) -> Result<Vec<f64>> {
         let seeds = self.outcome.iter().flat_map(|outcome| &outcome.results).map(|result| result.seed);
-        let norms = seeds.map(|seed| last_product_norm(&self.folder_of(seed))).collect::<Result<Vec<_>>>()?;
-        Ok(norms.into_iter().flatten().collect())
+        let last = |seed: u64| {
+            let path = self.folder_of(seed).join(METRICS);
+            refuse_link(&path)?;
+            Ok(MetricsLog::load(&path)?.epochs.last().and_then(|epoch| epoch.product_norm))
+        };
+        Ok(seeds.map(last).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
-}
-
-/// That of the last line of an epoch in a run's metrics.
-fn last_product_norm(run: &Path) -> Result<Option<f64>> {
-    let path = run.join(METRICS);
-    refuse_link(&path)?;
-    let text = file::read_text(&path, MOST_BYTES)?;
-    // Lines of what is measured after an epoch follow its own.
-    for line in text.lines().rev() {
-        let flaw = |error: serde_json::Error| Error::malformed(&path, format!("a line is no line of metrics: {error}"));
-        let line: Value = serde_json::from_str(line).map_err(flaw)?;
-        if line["kind"] == "epoch" {
-            return Ok(line["product_norm"].as_f64());
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
+
+    use serde_json::Value;
 
     use super::*;
     use crate::data::Folders;

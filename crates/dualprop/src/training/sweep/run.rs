@@ -11,7 +11,7 @@ use crate::training::run::{Place, run_cell};
 use crate::training::run_directory::{RECIPE, refuse_link};
 use crate::training::{Destination, Event, Outcome, Recipe};
 
-use super::directory::SWEEP;
+use super::description::SWEEP;
 use super::memory::Jobs;
 use super::{Cell, CellOutcome, SweepDirectory, results};
 
