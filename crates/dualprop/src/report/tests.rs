@@ -98,6 +98,23 @@ fn a_run_has_its_figures_and_its_page_needs_nothing_else() {
 }
 
 #[test]
+fn rows_are_true_classes_and_columns_what_they_are_taken_for() {
+    let root = tempfile::tempdir().unwrap();
+    let run = train(root.path(), "a", &[]);
+    // A network that says three whatever it sees.
+    let path = run.join("model.safetensors");
+    let mut model = crate::network::Model::load(&path).unwrap();
+    model.parameters.tensors_mut().iter_mut().for_each(|tensor| tensor.data_mut().fill(0.0));
+    model.parameters.tensors_mut().last_mut().unwrap().data_mut()[3] = 1.0;
+    model.save(&path).unwrap();
+    let counts =
+        crate::training::confusion(&run, crate::training::Part::Test, &folders(), &Pool::new(1).unwrap()).unwrap().counts;
+    for (class, row) in counts.iter().enumerate() {
+        assert!((0..10).all(|taken| (row[taken] > 0) == (taken == 3)), "{class}: {row:?}");
+    }
+}
+
+#[test]
 fn a_report_is_replaced_by_one_of_other_figures_and_nothing_else_is() {
     let root = tempfile::tempdir().unwrap();
     let [a, b] = [("a", &[][..]), ("b", &["learning.rule=backprop"])].map(|(name, set)| train(root.path(), name, set));
