@@ -41,7 +41,7 @@ pub(in crate::report) fn figure(name: &str, rows: &[AttackedRow]) -> Result<Opti
     for (attack, norm) in &attacks {
         let of_attack: Vec<&AttackedRow> = rows.iter().filter(|row| row.attack() == *attack && row.norm == *norm).collect();
         let x = Axis::from_zero("ε", of_attack.iter().map(|row| row.epsilon));
-        let norm_name = if *norm == "linf" { "ℓ∞".replace('ℓ', "L") } else { "L₂".into() };
+        let norm_name = if *norm == "linf" { "L∞" } else { "L₂" };
         let mut panel = Panel::new(format!("{attack}, {norm_name}"), x, Axis::from_to("accuracy in %", 0.0, 100.0));
         for (index, run) in runs.iter().enumerate() {
             let of_run: Vec<&&AttackedRow> = of_attack.iter().filter(|row| row.run() == *run).collect();
