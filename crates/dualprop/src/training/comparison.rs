@@ -9,7 +9,7 @@ use crate::analysis::PairedDifference;
 use crate::base::{Error, Named, Result};
 
 use super::divergence::refuse_diverged;
-use super::run_directory::{METRICS, RECIPE, SUMMARY, read_json};
+use super::run_directory::{METRICS, RECIPE, SUMMARY};
 use super::{EpochMetrics, MetricsLog, Recipe, RecipeParams, SeedResult, Summary, folder_of_seed, mean_and_deviation};
 
 /// The number of a seed that is compared.
@@ -138,7 +138,7 @@ impl Subject {
         }
         let recipe = Recipe::load_file(&path.join(RECIPE), &[])?;
         refuse_diverged(path, "it has no result to be compared")?;
-        let summary: Option<Summary> = read_json(&path.join(SUMMARY), "no summary of a run")?;
+        let summary = Summary::of_run(path)?;
         let Some(Summary { results, .. }) = summary else {
             let problem = "it has no summary.json, and so no result yet; complete it with `dualprop train --resume`";
             return Err(Error::malformed(path, problem));

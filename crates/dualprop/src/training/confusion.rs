@@ -6,7 +6,7 @@ use crate::base::Result;
 use crate::compute::Pool;
 use crate::data::{Folders, KNOWN};
 
-use super::prediction::with_models;
+use super::prediction::{largest, with_models};
 use super::{Part, Recipe};
 
 /// How often samples of each class were taken for each.
@@ -38,8 +38,4 @@ pub fn confusion(run: &Path, part: Part, folders: &Folders, pool: &Pool) -> Resu
     let name = |label: u32| known.map_or_else(|| label.to_string(), |known| known.classes.name(label));
     let classes = (0..counts.len() as u32).map(name).collect();
     Ok(Confusion { counts, classes })
-}
-
-fn largest(z: &[f32]) -> usize {
-    (0..z.len()).fold(0, |best, i| if z[i] > z[best] { i } else { best })
 }

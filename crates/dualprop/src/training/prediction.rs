@@ -51,8 +51,13 @@ pub fn predict(model: &Model, dataset: &Dataset, loss: Loss, pool: &Pool) -> Res
     Ok(predictions)
 }
 
+/// The place of the largest output; of equal ones the first.
+pub(super) fn largest(z: &[f32]) -> usize {
+    (0..z.len()).fold(0, |best, i| if z[i] > z[best] { i } else { best })
+}
+
 fn prediction(z: &[f32], loss: Loss) -> Prediction {
-    let label = (0..z.len()).fold(0, |best, i| if z[i] > z[best] { i } else { best });
+    let label = largest(z);
     let weights: Vec<f64> = match loss {
         Loss::CrossEntropy => z.iter().map(|&x| libm::exp(f64::from(x) - f64::from(z[label]))).collect(),
         Loss::SquaredError | Loss::HalfSquaredError => z.iter().map(|&x| f64::from(x).clamp(0.0, 1.0)).collect(),

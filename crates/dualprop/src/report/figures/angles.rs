@@ -4,8 +4,8 @@ use crate::report::figure::{Axis, Cell, Colour, Figure, Mark, Panel, Scale, Stro
 use crate::report::subject::Run;
 use crate::training::AlignmentRow;
 
-use super::Series;
 use super::curves::spread;
+use super::{Series, epochs};
 
 /// A bar of the colours that lines of layers have.
 pub(super) fn layer_scale(layers: usize) -> Scale {
@@ -23,9 +23,7 @@ pub(in crate::report) fn curves(run: &Run) -> Option<Figure> {
     let layers = layers(run)?;
     let lines: Vec<Series> =
         (1..=layers).map(|k| run.over_epochs(|epoch| epoch.angles_deg.get(k - 1).copied().flatten())).collect();
-    let xs = || lines.iter().flat_map(Series::xs);
-    let (first, last) = (xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max));
-    let x = Axis::counts("epoch", first, if last > first { last } else { first + 1.0 });
+    let x = epochs(&lines);
     let mut panel = Panel::new("", x, Axis::from_zero("angle in degrees", lines.iter().flat_map(Series::ys)));
     panel.size = (420.0, 240.0);
     for (k, line) in (1..).zip(&lines) {

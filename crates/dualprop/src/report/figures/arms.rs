@@ -3,6 +3,10 @@
 use crate::report::figure::{Axis, Colour, Figure, Mark, Panel, Point, Stroke, number};
 use crate::training::mean_and_deviation;
 
+/// What the marks are.
+pub(in crate::report) const CAPTION: &str =
+    "Each disc is a seed; the upright line is their mean, the flat one their standard deviation.";
+
 /// A training under its label, with a number of each of its seeds.
 pub(in crate::report) type Arm = (String, Vec<(u64, f64)>);
 

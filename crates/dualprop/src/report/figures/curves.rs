@@ -4,7 +4,7 @@ use crate::report::figure::{Axis, Figure, Panel, Stroke};
 use crate::report::subject::Run;
 use crate::training::EpochMetrics;
 
-use super::{Colour, Series, entry, stroke};
+use super::{Colour, Series, entry, epochs, stroke};
 
 /// One of the numbers of an epoch.
 type Quantity = fn(&EpochMetrics) -> Option<f64>;
@@ -28,7 +28,7 @@ pub(in crate::report) fn of_run(run: &Run) -> Option<Figure> {
         if lines.iter().all(Series::is_empty) {
             return None;
         }
-        let x = Axis::counts("epoch", first(&lines), last(&lines));
+        let x = epochs(&lines);
         let mut panel = Panel::new("", x, Axis::linear(label, lines.iter().flat_map(Series::ys)));
         for (line, (stroke, name)) in lines.iter().zip([(train, "training"), (validation, "validation")]) {
             panel.marks.extend(line.marks(stroke, name, "epoch"));
@@ -58,7 +58,7 @@ fn of_groups(groups: &[Group], [name, title, label, caption]: [&str; 4], logarit
     let mut figure = Figure::new(name, title, caption);
     for ((group, runs), lines_of_group) in groups.iter().zip(&all).filter(|(_, lines)| lines.iter().any(|line| !line.is_empty()))
     {
-        let x = Axis::counts("epoch", first(lines()), last(lines()));
+        let x = epochs(lines());
         let ys = lines().flat_map(Series::ys);
         let y = if logarithmic { Axis::logarithmic(label, ys) } else { Axis::linear(label, ys) };
         let mut panel = Panel::new(group, x, y);
@@ -97,16 +97,4 @@ pub(in crate::report) fn of_runs(groups: &[Group], seeds: usize) -> Vec<Figure> 
 /// What the band around a line is.
 pub(super) fn spread(seeds: usize) -> &'static str {
     if seeds > 1 { "; the line is the mean over the seeds, the band reaches from the least to the greatest" } else { "" }
-}
-
-fn first<'a>(lines: impl IntoIterator<Item = &'a Series>) -> f64 {
-    let first = lines.into_iter().flat_map(Series::xs).fold(f64::INFINITY, f64::min);
-    if first.is_finite() { first } else { 0.0 }
-}
-
-/// The last x, or a little more than the first where there is but one.
-fn last<'a>(lines: impl IntoIterator<Item = &'a Series> + Clone) -> f64 {
-    let last = lines.clone().into_iter().flat_map(Series::xs).fold(f64::NEG_INFINITY, f64::max);
-    let first = first(lines);
-    if last > first { last } else { first + 1.0 }
 }

@@ -12,7 +12,7 @@ pub(super) mod robustness;
 pub(super) mod stability;
 pub(super) mod states;
 
-use super::figure::{Colour, Entry, Mark, Point, Stroke, number};
+use super::figure::{Axis, Colour, Entry, Mark, Point, Stroke, number};
 
 /// A number over the epochs, of several seeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +85,19 @@ fn stroke(index: usize) -> Stroke {
     const COLOURS: usize = 7;
     let colour = Colour::Series(index % COLOURS);
     if (index / COLOURS).is_multiple_of(2) { Stroke::plain(colour) } else { Stroke::dashed(colour) }
+}
+
+/// The axis of the epochs of these lines.
+fn epochs<'a>(lines: impl IntoIterator<Item = &'a Series>) -> Axis {
+    let (first, last) = lines
+        .into_iter()
+        .flat_map(Series::xs)
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(first, last), x| (x.min(first), x.max(last)));
+    match first < last {
+        true => Axis::counts("epoch", first, last),
+        // Of one epoch there is no way to the next; of none there is nothing to be drawn.
+        false => Axis::counts("epoch", last.max(0.0), last.max(0.0) + 1.0),
+    }
 }
 
 /// A line of the legend.

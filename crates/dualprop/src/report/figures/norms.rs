@@ -5,7 +5,7 @@ use crate::report::subject::Run;
 
 use super::angles::{layer_scale, layer_stroke};
 use super::curves::spread;
-use super::{Colour, Series, entry};
+use super::{Colour, Series, entry, epochs};
 
 /// γ_k and L_k after each epoch: where they were measured by 10 and by 20 power iterations, those, dashed and solid. None if no
 /// epoch is there.
@@ -38,9 +38,10 @@ pub(in crate::report) fn of_run(run: &Run) -> Option<Figure> {
     let mut figure = Figure::new("norms", "Spectral norms and dampings", caption);
     for (label, lines) in [("γₖ", gammas), ("Lₖ", dampings)] {
         let lines: Vec<_> = lines.into_iter().filter(|(_, _, line)| !line.is_empty()).collect();
-        let Some((_, _, longest)) = lines.iter().max_by_key(|(_, _, line)| line.xs().count()) else { continue };
-        let (first, last) = (longest.xs().fold(f64::INFINITY, f64::min), longest.xs().fold(1.0, f64::max));
-        let x = Axis::counts("epoch", first, if last > first { last } else { first + 1.0 });
+        if lines.is_empty() {
+            continue;
+        }
+        let x = epochs(lines.iter().map(|(_, _, line)| line));
         let mut panel = Panel::new("", x, Axis::from_zero(label, lines.iter().flat_map(|(_, _, line)| line.ys())));
         for (k, stroke, line) in &lines {
             panel.marks.extend(line.marks(*stroke, &format!("layer {k}"), "epoch"));

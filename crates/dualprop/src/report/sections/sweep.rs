@@ -116,8 +116,7 @@ fn figures(sweep: &SweptRuns) -> Vec<Figure> {
                 arms: arms_of(&|cell| cell.run.iter().flat_map(Run::product_norms).collect()),
             },
         ];
-        let caption = "Each disc is a seed; the upright line is their mean, the flat one their standard deviation.";
-        figures.extend(arms::figure("results", "Results", caption, &quantities));
+        figures.extend(arms::figure("results", "Results", arms::CAPTION, &quantities));
     }
     figures
 }

@@ -31,9 +31,8 @@ pub(in crate::report) fn together(runs: &[&Run]) -> Vec<Section> {
         },
         arms::Quantity { label: "‖W_L … W₁‖₂", logarithmic: true, arms: arms_of(&Run::product_norms) },
     ];
-    let caption = "Each disc is a seed; the upright line is their mean, the flat one their standard deviation.";
     let mut blocks = vec![Block::Table(table)];
-    blocks.extend(arms::figure("results", "Results", caption, &quantities).map(Block::Figure));
+    blocks.extend(arms::figure("results", "Results", arms::CAPTION, &quantities).map(Block::Figure));
     let group = (String::new(), runs.iter().map(|run| (run.name.clone(), *run)).collect());
     let seeds = runs.iter().map(|run| run.seeds.len()).max().unwrap_or(1);
     let mut sections = vec![Section::new("All runs", blocks)];

@@ -59,3 +59,8 @@ impl Subject {
         }
     }
 }
+
+/// The name of a folder, also of one that was called `.`
+fn folder_name(path: &Path) -> Option<String> {
+    Some(path.canonicalize().ok()?.file_name()?.to_string_lossy().into_owned())
+}

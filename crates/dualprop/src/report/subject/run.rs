@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, Result, file};
+use crate::base::Result;
 use crate::report::figures::Series;
 use crate::training::{EpochMetrics, MetricsLog, NormRow, Recipe, RecipeParams, Summary, folder_of_seed};
 
-/// The largest summary that is read; a real one has some kilobytes.
-const MOST_BYTES: u64 = 1 << 24;
+use super::folder_name;
 
 /// What a run has measured.
 pub(in crate::report) struct Run {
@@ -42,16 +41,9 @@ impl Run {
             Ok(Seed { seed, folder, log })
         };
         let seeds = params.seeds.iter().map(of_seed).collect::<Result<Vec<_>>>()?;
-        let summary = path.join("summary.json");
-        let summary = match summary.is_file() {
-            true => Some(
-                serde_json::from_str(&file::read_text(&summary, MOST_BYTES)?)
-                    .map_err(|error| Error::malformed(&summary, format!("no summary of a run: {error}")))?,
-            ),
-            false => None,
-        };
-        let name = path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        Ok(Run { name: name.unwrap_or_else(|| params.name.clone()), path: path.into(), params, seeds, summary })
+        let summary = Summary::of_run(path)?;
+        let name = folder_name(path).unwrap_or_else(|| params.name.clone());
+        Ok(Run { name, path: path.into(), params, seeds, summary })
     }
 
     /// A number of every epoch, over the seeds.

@@ -6,7 +6,7 @@ use crate::base::Result;
 use crate::report::figures::grids::short;
 use crate::training::{CellOutcome, Experiment, Origin, SeedResult, SweepReading};
 
-use super::Run;
+use super::{Run, folder_name};
 
 /// A sweep with everything that its cells have measured.
 pub(in crate::report) struct SweptRuns {
@@ -43,9 +43,8 @@ impl SweptRuns {
         };
         let cells = reading.cells().map(of_cell).collect::<Result<_>>()?;
         let experiment = reading.origin().and_then(|origin| Some((Experiment::find(&origin.name).ok()?, origin.clone())));
-        let name = path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         let (columns, seeds) = (reading.columns().to_vec(), reading.seeds().to_vec());
-        Ok(SweptRuns { name: name.unwrap_or_default(), columns, seeds, experiment, cells })
+        Ok(SweptRuns { name: folder_name(path).unwrap_or_default(), columns, seeds, experiment, cells })
     }
 
     /// A cell by the values that tell it from the others.

@@ -1,18 +1,6 @@
 //! The figures of *Two Tales* (2024) that are drawn from what is measured while a network learns.
 
-use super::{Experiment, Quantity, Quick, dp_transpose};
-
-/// As for the tables, with as many batches measured as there are few.
-const QUICK: &[&str] = &[
-    "network.architecture=minicnn",
-    "learning.passes=3",
-    "data.limit_train=1000",
-    "data.validation=1000",
-    "training.epochs=2",
-    "training.alignment_every=5",
-    "optimizer.schedule.warmup_epochs=1",
-    "optimizer.schedule.decay_epochs=2",
-];
+use super::{Experiment, Quantity, Quick, SMALL, dp_transpose};
 
 /// The heat maps, and the curves.
 pub(super) fn all() -> Vec<Experiment> {
@@ -40,7 +28,7 @@ fn angles() -> Experiment {
         ],
         set: &["analysis.first_batches=200"],
         arms: ["1", "0.01"].map(|beta| dp_transpose("cifar100", "0", beta)).into(),
-        quick: Quick { set: QUICK, seeds: &[1988] },
+        quick: Quick { set: SMALL, seeds: &[1988] },
     }
 }
 
@@ -65,6 +53,6 @@ fn norms() -> Experiment {
         // These lines come with the Lipschitz constants.
         set: &["analysis.lipschitz_samples=10"],
         arms: ["0", "0.5", "1"].map(|alpha| dp_transpose("cifar10", alpha, "0.1")).into(),
-        quick: Quick { set: QUICK, seeds: &[1988] },
+        quick: Quick { set: SMALL, seeds: &[1988] },
     }
 }

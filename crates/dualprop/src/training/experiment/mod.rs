@@ -50,6 +50,18 @@ struct Quick {
     seeds: &'static [u64],
 }
 
+/// In the place of a network that needs days: two pooled convolutions, and a thousand images.
+const SMALL: &[&str] = &[
+    "network.architecture=minicnn",
+    "learning.passes=3",
+    "data.limit_train=1000",
+    "data.validation=1000",
+    "training.epochs=2",
+    "training.alignment_every=5",
+    "optimizer.schedule.warmup_epochs=1",
+    "optimizer.schedule.decay_epochs=2",
+];
+
 /// What an experiment looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {

@@ -213,7 +213,7 @@ impl RunDirectory {
     /// # Errors
     /// [`Error::Read`] and [`Error::Malformed`] if there is one that cannot be read.
     pub fn summary(&self) -> Result<Option<Summary>> {
-        read_json(&self.path.join(SUMMARY), "no summary of a run")
+        Summary::of_run(&self.path)
     }
 
     /// Writes `summary.json`, with which the run is complete; only now is an earlier run that it replaces removed.
@@ -227,6 +227,16 @@ impl RunDirectory {
             Some(path) => fs::remove_dir_all(&path).map_err(|source| Error::Write { path, source }),
             None => Ok(()),
         }
+    }
+}
+
+impl Summary {
+    /// That of the run in this folder, which need not be held; none as long as it is not complete.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Malformed`] if there is one that cannot be read, or is a link.
+    pub fn of_run(run: &Path) -> Result<Option<Self>> {
+        read_json(&run.join(SUMMARY), "no summary of a run")
     }
 }
 
