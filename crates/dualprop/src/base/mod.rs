@@ -6,6 +6,7 @@ pub mod file;
 pub(crate) mod json;
 pub mod memory;
 mod named;
+pub(crate) mod protobuf;
 pub mod random;
 mod real;
 

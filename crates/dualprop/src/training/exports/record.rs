@@ -5,11 +5,7 @@
 //! Event    1 wall_time: double, 2 step: int64, 3 file_version: string, 5 summary: { 1 value: { 1 tag: string, 2 simple_value: float } }
 //! ```
 
-/// Kinds of fields of protocol buffers.
-const VARINT: u8 = 0;
-const DOUBLE: u8 = 1;
-const BYTES: u8 = 2;
-const FLOAT: u8 = 5;
+use crate::base::protobuf::Message;
 
 /// Appends an event as a record.
 pub(super) fn append(file: &mut Vec<u8>, event: &[u8]) {
@@ -22,48 +18,26 @@ pub(super) fn append(file: &mut Vec<u8>, event: &[u8]) {
 
 /// The event that a file begins with.
 pub(super) fn version(wall_time: f64) -> Vec<u8> {
-    let mut event = vec![];
-    double(&mut event, 1, wall_time);
-    bytes(&mut event, 3, b"brain.Event:2");
-    event
+    let mut event = Message::default();
+    event.double(1, wall_time);
+    event.text(3, "brain.Event:2");
+    event.into_bytes()
 }
 
 /// Numbers of one step; those that are not finite are left out.
 pub(super) fn scalars(wall_time: f64, step: u64, scalars: &[(String, f64)]) -> Vec<u8> {
-    let mut summary = vec![];
-    for (tag, value) in scalars.iter().filter(|(_, value)| value.is_finite()) {
-        let mut field = vec![];
-        bytes(&mut field, 1, tag.as_bytes());
-        field.push(2 << 3 | FLOAT);
-        field.extend((*value as f32).to_le_bytes());
-        bytes(&mut summary, 1, &field);
-    }
-    let mut event = vec![];
-    double(&mut event, 1, wall_time);
-    event.push(2 << 3 | VARINT);
-    varint(&mut event, step);
-    bytes(&mut event, 5, &summary);
-    event
-}
-
-fn double(message: &mut Vec<u8>, field: u8, value: f64) {
-    message.push(field << 3 | DOUBLE);
-    message.extend(value.to_le_bytes());
-}
-
-fn bytes(message: &mut Vec<u8>, field: u8, content: &[u8]) {
-    message.push(field << 3 | BYTES);
-    varint(message, content.len() as u64);
-    message.extend(content);
-}
-
-/// Seven bits in each byte, the lowest first; the eighth says that more follow.
-fn varint(message: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        message.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    message.push(value as u8);
+    let mut event = Message::default();
+    event.double(1, wall_time);
+    event.int(2, step);
+    event.message(5, |summary| {
+        for (tag, value) in scalars.iter().filter(|(_, value)| value.is_finite()) {
+            summary.message(1, |scalar| {
+                scalar.text(1, tag);
+                scalar.float(2, *value as f32);
+            });
+        }
+    });
+    event.into_bytes()
 }
 
 /// TensorFlow's mask, since a sum over data that holds sums is weak.

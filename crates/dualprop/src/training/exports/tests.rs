@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::super::{Destination, Event, Exports, MetricsLog, Outcome, Recipe, resume, run};
+use crate::base::protobuf::tests::fields;
 use crate::data::Folders;
 
 /// An event: its wall time, its step, and its numbers by tag; without a step, the version of the file.
@@ -37,36 +38,6 @@ fn masked(bytes: &[u8]) -> u32 {
     let table: Vec<u32> = (0..256).map(entry).collect();
     let crc = bytes.iter().fold(u32::MAX, |c, b| table[((c ^ u32::from(*b)) & 0xff) as usize] ^ (c >> 8)) ^ u32::MAX;
     crc.rotate_left(17).wrapping_add(0xa282ead8)
-}
-
-/// The fields of a message: number, and its bytes.
-fn fields(mut message: &[u8]) -> Vec<(u8, Vec<u8>)> {
-    fn varint(message: &mut &[u8]) -> u64 {
-        let end = message.iter().position(|byte| byte & 0x80 == 0).unwrap();
-        let value = message[..=end].iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f));
-        *message = &message[end + 1..];
-        value
-    }
-    let mut found = vec![];
-    while !message.is_empty() {
-        let key = varint(&mut message) as u8;
-        let content = match key & 7 {
-            0 => varint(&mut message).to_le_bytes().to_vec(),
-            kind => {
-                let length = match kind {
-                    1 => 8,
-                    2 => varint(&mut message) as usize,
-                    5 => 4,
-                    other => panic!("a field of kind {other}"),
-                };
-                let content = message[..length].to_vec();
-                message = &message[length..];
-                content
-            }
-        };
-        found.push((key >> 3, content));
-    }
-    found
 }
 
 fn read_event(event: &[u8]) -> Read {
