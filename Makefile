@@ -8,6 +8,7 @@ test:
 	python3 scripts/check_floors.py
 	python3 scripts/check_sbom.py
 	python3 scripts/check_tensorboard.py
+	python3 scripts/check_onnx.py
 	python3 scripts/check_report.py
 
 check: fmt clippy doc deny test

@@ -1,20 +1,18 @@
 """TensorBoard itself reads what `dualprop train --tensorboard` writes: every tag, with the numbers of metrics.jsonl.
 
-Trains the digits for two epochs in a temporary folder. Uses the first interpreter that has TensorBoard: this one, or that of
-target/tensorboard, which .ci/run makes; without one it prints SKIPPED. Exits 1 if a number differs. Run from anywhere:
-python3 scripts/check_tensorboard.py
+Trains the digits for two epochs in a temporary folder. Uses the first interpreter that has TensorBoard (packages.py); without one it
+prints SKIPPED. Exits 1 if a number differs. Run from anywhere: python3 scripts/check_tensorboard.py
 """
-import importlib.util
 import json
-import os
 import pathlib
 import struct
 import subprocess
 import sys
 import tempfile
 
+import packages
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV = ROOT / "target" / "tensorboard" / "bin" / "python"
 TRAIN = [
     *("cargo", "run", "--quiet", "--locked", "-p", "dualprop-cli", "--profile", "test", "--", "train", "--quiet", "--tensorboard"),
     *("--set", "training.epochs=2", "--set", "data.limit_train=400", "--name", "run"),
@@ -70,12 +68,7 @@ def check(run):
 
 
 def main():
-    if importlib.util.find_spec("tensorboard") is None:
-        # Once it runs there, it finds it.
-        if VENV.exists() and pathlib.Path(sys.prefix) != VENV.parent.parent:
-            os.execv(VENV, [str(VENV), __file__])
-        print("SKIPPED: TensorBoard is not installed (python3 -m venv target/tensorboard; target/tensorboard/bin/pip install tensorboard)")
-        return 0
+    packages.need("TensorBoard", "tensorboard")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([*TRAIN, "--runs-dir", folder], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         return check(pathlib.Path(folder) / "run")

@@ -8,6 +8,7 @@ use crate::alignment::AlignmentArguments;
 use crate::bench::BenchArguments;
 use crate::compare::CompareArguments;
 use crate::data::DataArguments;
+use crate::export::ExportArguments;
 use crate::gradcheck::GradcheckArguments;
 use crate::lipschitz::LipschitzArguments;
 use crate::model::{EvalArguments, PredictArguments};
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     Eval(EvalArguments),
     /// Write the labels and probabilities that a model gives to samples
     Predict(PredictArguments),
+    /// Write a model as ONNX, which other programs run, or as NPZ, which NumPy reads
+    Export(ExportArguments),
     /// Print the layers of a recipe's network or of a model, and what they cost
     Summary(SummaryArguments),
     /// Check local gradients against backpropagation, and that against finite differences

@@ -11,6 +11,7 @@ mod bench;
 mod cells;
 mod compare;
 mod data;
+mod export;
 mod gradcheck;
 mod lipschitz;
 mod memory;
@@ -80,6 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Stability(arguments)) => done(stability::run(&arguments)),
         Some(Command::Eval(arguments)) => done(model::eval(&arguments)),
         Some(Command::Predict(arguments)) => done(model::predict(&arguments)),
+        Some(Command::Export(arguments)) => done(export::run(&arguments)),
         Some(Command::Data(arguments)) => done(data::run(&arguments)),
         Some(Command::Bench(arguments)) => done(bench::run(&arguments)),
         Some(Command::Plan(arguments)) => done(plan::run(&arguments)),

@@ -66,6 +66,16 @@ fn first_model(run: &Path) -> PathBuf {
     }
 }
 
+/// The model that is named, or that of a run, of several seeds that of the first; with its path.
+pub(crate) fn model_of(subject: &Path) -> Result<(PathBuf, Model)> {
+    let path = if subject.is_dir() { first_model(subject) } else { subject.into() };
+    if subject.is_dir() && !path.is_file() {
+        return Err(Error::malformed(subject, "it is neither a model file nor a run directory with a model.safetensors").into());
+    }
+    let model = Model::load(&path)?;
+    Ok((path, model))
+}
+
 /// The recipe that a model of a run was trained by, with what makes the model's seed its only one: in a run of several seeds the
 /// recipe stands above their folders.
 fn recipe_of(model: &Path) -> Option<(PathBuf, Vec<String>)> {

@@ -53,10 +53,16 @@ pub(crate) fn check_figure(path: Option<&Path>) -> Result<()> {
         Some(path) if path.extension().is_none_or(|extension| extension != "svg") => {
             Err(dualprop::Error::setting("--figure", path.display(), "expected a name that ends in .svg").into())
         }
-        Some(path) if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.exists()) => {
-            Err(dualprop::Error::setting("--figure", path.display(), "its folder does not exist; make it first").into())
-        }
-        _ => Ok(()),
+        Some(path) => check_folder("--figure", path),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is a folder for the file of this option.
+pub(crate) fn check_folder(option: &str, path: &Path) -> Result<()> {
+    match path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        true => Err(dualprop::Error::setting(option, path.display(), "its folder does not exist; make it first").into()),
+        false => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`base`] | errors, counter-based random numbers, deterministic mathematics, files |
 //! | [`compute`] | the dozen operations of dual propagation and the device that executes a list of them |
-//! | [`network`] | layers, named parameters, initialisation, spectral norms, model files |
+//! | [`network`] | layers, named parameters, initialisation, spectral norms, model files, models as ONNX and NPZ |
 //! | [`inference`] | the paper: rule, nudge, schedule, the plan compiler and the engine |
 //! | [`learning`] | optimisers and learning-rate schedules |
 //! | [`analysis`] | how close the local gradients are to backpropagation, whether the states settle, how large the operators |

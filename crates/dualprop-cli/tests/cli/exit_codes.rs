@@ -175,6 +175,11 @@ const ENDS: &[End] = &[
         at.trained();
         at.run(&["train", "--name", "a"])
     }),
+    ("a file of that name, which an export would replace", |at| {
+        at.trained();
+        assert!(at.run(&["export", "runs/a"]).status.success());
+        at.run(&["export", "runs/a"])
+    }),
     ("a sweep of that name", |at| {
         assert!(at.sweep(&["--grid", "learning.alpha=0", "--name", "a"]).status.success());
         at.sweep(&["--grid", "learning.alpha=1", "--name", "a"])

@@ -42,7 +42,7 @@ fn everything(folder: &Path) -> Vec<(String, Vec<u8>)> {
 /// is given as a folder of runs is wrong input.
 fn nothing_is_written_below(folder: &Path, place: &str) {
     let (out, case) = (format!("{place}/out"), case());
-    let [rows, figure] = ["csv", "svg"].map(|extension| format!("{out}.{extension}"));
+    let [rows, figure, network] = ["csv", "svg", "onnx"].map(|extension| format!("{out}.{extension}"));
     let model = "runs/a/model.safetensors";
     let import = [&IMPORT[..], &["--out", &out]].concat();
     let before = everything(folder);
@@ -53,6 +53,7 @@ fn nothing_is_written_below(folder: &Path, place: &str) {
         &["sweep", "digits", "--runs-dir", place, "--grid", "learning.alpha=0,1", "--name", "x"],
         &["trace", &case, "--out", &out],
         &["predict", model, "digits", "--out", &out],
+        &["export", model, "--out", &network],
         &["alignment", model, "--batches", "1", "--out", &rows],
         &["lipschitz", model, "--samples", "2", "--out", &rows],
         &["objective", model, "--samples", "2", "--out", &rows],

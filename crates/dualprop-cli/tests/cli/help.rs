@@ -13,6 +13,7 @@ fn the_program_names_itself_and_helps() {
         &["train", "--help"],
         &["compare", "--help"],
         &["eval", "--help"],
+        &["export", "--help"],
         &["gradcheck", "--help"],
         &["alignment", "--help"],
         &["lipschitz", "--help"],

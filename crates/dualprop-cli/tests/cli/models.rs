@@ -1,4 +1,4 @@
-//! `eval`, `predict`, `summary` and `gradcheck`
+//! `eval`, `predict`, `export`, `summary` and `gradcheck`
 
 use std::fs;
 
@@ -172,6 +172,47 @@ fn predictions_are_labels_and_probabilities_of_every_sample() {
     let small = dualprop(folder.path(), &["predict", "runs/run/model.safetensors", "small.idx", "--out", "x.csv"]);
     assert_refused(&small, 2, "has shape [1, 1, 1], expected [8, 8, 1]");
     assert!(!folder.path().join("x.csv").exists());
+}
+
+/// What is in the files is held against other programs by scripts/check_onnx.py.
+#[test]
+fn a_model_is_exported_for_other_programs() {
+    let folder = trained("run", &["--set", "seeds=[2,5]"]);
+    let run = |arguments: &[&str]| dualprop(folder.path(), &[&["export"], arguments].concat());
+    let first = run(&["runs/run"]);
+    let of_first = "runs/run/seed-2/model.safetensors";
+    let line = format!("model.onnx: {of_first} as ONNX, pixels [n, 1, 8, 8] to logits [n, 10]\n");
+    assert_eq!((stdout(&first), stderr(&first)), (line, "runs/run: of its 2 seeds the first, 2\n".into()));
+    let file = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let model = file("model.onnx");
+    assert_refused(&run(&["runs/run"]), 2, "model.onnx exists already; choose another name, or give --force");
+    assert_eq!(file("model.onnx"), model);
+    let again = run(&[of_first, "--force", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&again)).unwrap();
+    assert_eq!((&json["model"], &json["bytes"]), (&of_first.into(), &model.len().into()));
+    assert_eq!(json["input"], serde_json::json!({ "name": "pixels", "sample_shape": [1, 8, 8] }));
+    assert_eq!(file("model.onnx"), model, "the same model, other bytes");
+    assert!(run(&["runs/run/seed-5/model.safetensors", "--force"]).status.success());
+    assert_ne!(file("model.onnx"), model, "the same bytes of another seed");
+    // The ending is the format, and the format the ending.
+    let arrays = stdout(&run(&[of_first, "--format", "npz"]));
+    assert_eq!(arrays, format!("model.npz: {of_first} as arrays of NumPy\n"));
+    assert!(run(&[of_first, "--out", "runs/b.npz"]).status.success());
+    assert_eq!(file("runs/b.npz"), file("model.npz"));
+    std::fs::copy(folder.path().join(of_first), folder.path().join("own.onnx")).unwrap();
+    for (arguments, expected) in [
+        (&[of_first, "--format", "onxn"][..], "unknown export format `onxn`; did you mean `onnx`?"),
+        (&[of_first, "--out", "a.pt"], "--out = a.pt: expected a name that ends in .onnx or .npz"),
+        (&[of_first, "--out", "a.onnx", "--format", "npz"], "--out = a.onnx: expected a name that ends in .npz"),
+        (&[of_first, "--out", "none/a.onnx"], "--out = none/a.onnx: its folder does not exist; make it first"),
+        (&["own.onnx", "--out", "own.onnx", "--force"], "it is the model, which would be lost"),
+        (&["runs", "--out", "a.onnx"], "runs: it is neither a model file nor a run directory with a model.safetensors"),
+        (&["none", "--out", "a.onnx"], "none: cannot be read"),
+        (&["runs/run/recipe.toml", "--out", "a.onnx"], "runs/run/recipe.toml: its header should have"),
+    ] {
+        assert_refused(&run(arguments), 2, expected);
+    }
+    assert!(!folder.path().join("a.onnx").exists());
 }
 
 #[test]

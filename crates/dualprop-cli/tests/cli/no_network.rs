@@ -39,6 +39,7 @@ fn every_command_but_a_fetch_works_without_a_network() {
         &["sweep", "--resume", "runs/b"],
         &["eval", "runs/a"],
         &["predict", "runs/a/model.safetensors", "digits", "--out", "labels.csv"],
+        &["export", "runs/a"],
         &["summary", "runs/a"],
         &["verify", "runs/a"],
         &["gradcheck", "digits", "--samples", "4"],

@@ -56,6 +56,7 @@ fn the_commands_of_the_guide_work() {
     run_all("docs/first-steps.md", 10);
     run_all("docs/recipes.md", 10);
     run_all("docs/run-directory.md", 10);
+    run_all("docs/export.md", 4);
     run_all("docs/sweeps.md", 4);
     run_all("docs/experiments.md", 4);
     run_all("docs/reports.md", 6);

@@ -23,8 +23,11 @@ const METADATA_KEYS: [&str; 6] = ["format", "input_shape", "layers", "activation
 const FEEDBACK: &str = "feedback";
 /// The one value of [`FEEDBACK`].
 const SEPARATE: &str = "separate";
-const MEAN: &str = "input.mean";
-const SCALE: &str = "input.scale";
+pub(super) const MEAN: &str = "input.mean";
+pub(super) const SCALE: &str = "input.scale";
+
+/// Shape and numbers of each tensor of a model, by its name in the file.
+pub(super) type Tensors<'a> = BTreeMap<&'a str, (Vec<usize>, &'a [f32])>;
 
 /// A network with its parameters and with what must be done to an input before it enters.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +47,28 @@ impl Model {
     /// [`Error::Shape`] if the parameters or the preprocessing are not those of the topology; [`Error::Write`] if the file
     /// cannot be written, or a number of the model is not finite, such that no [`Model::load`] would accept it.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut tensors: BTreeMap<&str, (Vec<usize>, &[f32])> = BTreeMap::new();
+        let tensors = self.tensors()?;
+        for (name, (_, values)) in &tensors {
+            check_values(name, values)
+                .map_err(|problem| Error::Write { path: path.into(), source: std::io::Error::other(problem) })?;
+        }
+        let mut metadata = describe(&self.topology);
+        metadata.insert("format", FORMAT.to_string());
+        if self.topology.has_feedback() {
+            metadata.insert(FEEDBACK, SEPARATE.to_string());
+        }
+        let metadata = metadata.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let entries = tensors.iter().map(|(name, (shape, values))| (*name, shape.as_slice(), bytes(values)));
+        file::write_atomic(path, &tensor_file::join(&metadata, Dtype::F32, entries))
+    }
+
+    /// All tensors, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the parameters or the preprocessing are not those of the topology.
+    pub(super) fn tensors(&self) -> Result<Tensors<'_>> {
+        let mut tensors = Tensors::new();
         for (index, (name, shape)) in self.topology.parameters().iter().enumerate() {
             let tensor = self.parameters.tensors().get(index).filter(|_| self.parameters.names()[index] == *name);
             let found = tensor.map_or(&[][..], Tensor::shape);
@@ -60,28 +84,7 @@ impl Model {
             }
             tensors.insert(name, (input.extents().to_vec(), values));
         }
-        for (name, (_, values)) in &tensors {
-            check_values(name, values)
-                .map_err(|problem| Error::Write { path: path.into(), source: std::io::Error::other(problem) })?;
-        }
-        let layers: Vec<String> = self.topology.layers().iter().map(Layer::to_string).collect();
-        let json = |value: serde_json::Value| value.to_string();
-        let mut metadata = BTreeMap::from([
-            ("format", FORMAT.to_string()),
-            ("input_shape", format!("{:?}", input.extents())),
-            ("layers", json(layers.into())),
-            ("activation", self.topology.activation().name().to_string()),
-        ]);
-        if self.topology.pool_order() != PoolOrder::default() {
-            metadata.insert("pool_order", self.topology.pool_order().name().to_string());
-        }
-        if self.topology.has_feedback() {
-            metadata.insert(FEEDBACK, SEPARATE.to_string());
-        }
-        let metadata = metadata.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let entries = tensors.iter().map(|(name, (shape, values))| (*name, shape.as_slice(), bytes(values)));
-        file::write_atomic(path, &tensor_file::join(&metadata, Dtype::F32, entries))
+        Ok(tensors)
     }
 
     /// Reads a model.
@@ -92,6 +95,20 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self> {
         parse(path, &file::read(path)?)
     }
+}
+
+/// What a network is, as metadata: all of it but the numbers, and how it feeds back.
+pub(super) fn describe(topology: &Topology) -> BTreeMap<&'static str, String> {
+    let layers: Vec<String> = topology.layers().iter().map(Layer::to_string).collect();
+    let mut metadata = BTreeMap::from([
+        ("input_shape", format!("{:?}", topology.input().extents())),
+        ("layers", serde_json::Value::from(layers).to_string()),
+        ("activation", topology.activation().name().to_string()),
+    ]);
+    if topology.pool_order() != PoolOrder::default() {
+        metadata.insert("pool_order", topology.pool_order().name().to_string());
+    }
+    metadata
 }
 
 /// What is wrong with a file, with the field and what was expected.

@@ -40,7 +40,7 @@ impl Shape {
     }
 
     /// What a 2 × 2 pool leaves.
-    fn halved(self) -> Self {
+    pub(super) fn halved(self) -> Self {
         Shape { height: self.height / 2, width: self.width / 2, ..self }
     }
 

@@ -67,7 +67,7 @@ macro_rules! with_activation {
 pub(super) use with_activation;
 
 /// The slope of the leaky ReLU below 0.
-const LEAK: f64 = 0.01;
+pub(crate) const LEAK: f64 = 0.01;
 
 impl Activation {
     /// f(a)
