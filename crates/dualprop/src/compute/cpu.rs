@@ -26,6 +26,10 @@ pub struct Cpu<T> {
     neurons: Vec<Vec<Weights<T>>>,
     course: Course,
     gradients: Vec<Tensor<T>>,
+    /// What each sample of the batch counts in the gradients, 1 on average; empty: all count alike.
+    sample_weights: Vec<T>,
+    /// The differences of a layer, each sample's times its weight.
+    weighted: Vec<T>,
     workspace: Vec<T>,
     updates_early: bool,
     fused: Vec<Option<Fused>>,
@@ -57,6 +61,8 @@ impl<T: Real> Cpu<T> {
             neurons,
             course,
             gradients,
+            sample_weights: vec![],
+            weighted: vec![],
             workspace,
             updates_early,
             fused,
@@ -90,6 +96,12 @@ impl<T: Real> Cpu<T> {
         }
         self.samples = samples;
         Ok(())
+    }
+
+    /// Sets what each sample of the batch counts in the gradients, which stay a mean over the batch: 1 on average; without a weight all
+    /// count alike, and the gradients are the same to the bit as if no weights had been set.
+    pub fn set_sample_weights(&mut self, weights: Vec<T>) {
+        self.sample_weights = weights;
     }
 
     /// The rows of the present batch.
@@ -166,8 +178,9 @@ impl<T: Real> Cpu<T> {
                 match self.program.ops[index] {
                     Op::WeightProduct { map, kernel, bias, mean, difference, scale } if self.updates_early => {
                         let mut workspace = mem::take(&mut self.workspace);
+                        self.weigh(difference);
                         self.with_gradients(kernel, bias, |device, gradients| {
-                            let inputs = (device.buffer(mean), device.buffer(difference));
+                            let inputs = (device.buffer(mean), device.weighted(difference));
                             affine::update(team, map, inputs, scale, gradients, update, &mut workspace);
                         });
                         self.workspace = workspace;
@@ -296,8 +309,9 @@ impl<T: Real> Cpu<T> {
             }
             Op::Constant { value, scalar } => self.scalars[scalar.0] = T::from_f64(value),
             Op::WeightProduct { map, kernel, bias, mean, difference, scale } => {
+                self.weigh(difference);
                 self.with_gradients(kernel, bias, |device, [(_, d_kernel), (_, d_bias)]| {
-                    let inputs = (device.buffer(mean), device.buffer(difference));
+                    let inputs = (device.buffer(mean), device.weighted(difference));
                     affine::weight_product(team, map, inputs, scale, (d_kernel, d_bias), space);
                 });
             }
@@ -311,6 +325,25 @@ impl<T: Real> Cpu<T> {
                 self.gradients[to.0] = copy;
             }
         }
+    }
+
+    /// Multiplies each sample's difference with its weight, where samples have one: what a weight product reads. What is fed back
+    /// stays as it is.
+    fn weigh(&mut self, difference: BufferId) {
+        if self.sample_weights.is_empty() {
+            return;
+        }
+        let (width, mut weighted) = (self.program.buffers[difference.0], mem::take(&mut self.weighted));
+        weighted.clear();
+        for (row, &weight) in self.buffer(difference).chunks(width).zip(&self.sample_weights) {
+            weighted.extend(row.iter().map(|&x| weight * x));
+        }
+        self.weighted = weighted;
+    }
+
+    /// What [`Cpu::weigh`] has made of this buffer.
+    fn weighted(&self, difference: BufferId) -> &[T] {
+        if self.sample_weights.is_empty() { self.buffer(difference) } else { &self.weighted }
     }
 
     /// Lends the gradients of a layer to `work` for writing, the buffers for reading.

@@ -77,6 +77,20 @@ impl<T: Real> Engine<T> {
         Ok(())
     }
 
+    /// As [`Engine::infer`], with what each sample counts: the gradients are Σ wᵢ gᵢ / Σ wᵢ, while β and the states are those of samples
+    /// that count alike.
+    ///
+    /// # Errors
+    /// As [`Engine::infer`]; [`Error::Shape`] for another number of weights than samples; [`Error::Setting`] for a weight that is
+    /// negative or not finite, and where all are 0.
+    pub fn infer_weighted(&mut self, parameters: &Parameters<T>, x: &[T], y: &[T], weights: &[f64]) -> Result<()> {
+        let samples = samples_of(self.topology(), x)?;
+        self.device.set_sample_weights(mean_one(weights, samples)?);
+        let done = self.infer(parameters, x, y);
+        self.device.set_sample_weights(vec![]);
+        done
+    }
+
     /// The whole plan.
     fn execute(&mut self, parameters: &[Tensor<T>]) -> Result<()> {
         if !self.plan.is_asynchronous() {
@@ -256,6 +270,21 @@ impl<T: Real> Engine<T> {
     pub fn gradients(&self) -> &[Tensor<T>] {
         self.device.gradients()
     }
+}
+
+/// These weights of samples, scaled to a mean of 1.
+fn mean_one<T: Real>(weights: &[f64], samples: usize) -> Result<Vec<T>> {
+    if weights.len() != samples {
+        return Err(Error::shape("the sample weights", &[weights.len()], &[samples]));
+    }
+    if let Some(i) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+        return Err(Error::setting(format!("weight of sample {i}"), weights[i], "expected a finite number of at least 0"));
+    }
+    let mean = weights.iter().sum::<f64>() / samples as f64;
+    if !(mean > 0.0 && mean.is_finite()) {
+        return Err(Error::setting("mean sample weight", mean, "expected a finite number above 0"));
+    }
+    Ok(weights.iter().map(|weight| T::from_f64(weight / mean)).collect())
 }
 
 /// That the numbers of an inference are numbers of the type T, and neither 0 nor infinite where they are not in f64.

@@ -40,6 +40,51 @@ fn dp_is_dp_transpose_at_alpha_one_half_with_the_same_nudge() {
     }
 }
 
+/// Σ wᵢ gᵢ / Σ wᵢ of the samples' own gradients; a weight of 0 leaves a sample out, and 1 for all changes no bit.
+#[test]
+fn weighted_samples_have_the_weighted_mean_of_their_gradients_and_the_states_that_they_had() {
+    const WEIGHTS: [f64; 7] = [2.0, 0.0, 1.0, 0.25, 3.0, 0.0, 1.5];
+    for problem in Problem::of_every_kind(Activation::Tanh, 7, 4) {
+        let ((x, y), inputs) = (problem.batch::<f64>(0), problem.topology.input().neurons());
+        let inference = forward(Rule::dp_transpose(0.3), 4);
+        let mut single: Engine<f64> = problem.engine(&inference, PlanOptions::default(), 1);
+        let mut engine: Engine<f64> = problem.engine(&inference, PlanOptions::default(), 2);
+        engine.infer(&problem.parameters, &x, &y).unwrap();
+        let plain = outcome(&engine);
+        engine.infer_weighted(&problem.parameters, &x, &y, &[4.0; 7]).unwrap();
+        assert_eq!(outcome(&engine), plain);
+        engine.infer_weighted(&problem.parameters, &x, &y, &WEIGHTS).unwrap();
+        let weighted = gradients(&engine);
+        let mut mean: Vec<Vec<f64>> = weighted.iter().map(|g| vec![0.0; g.len()]).collect();
+        for ((x, y), weight) in x.chunks(inputs).zip(y.chunks(6)).zip(WEIGHTS) {
+            single.infer(&problem.parameters, x, y).unwrap();
+            for (sum, own) in mean.iter_mut().flatten().zip(gradients(&single).into_iter().flatten()) {
+                *sum += weight * own / WEIGHTS.iter().sum::<f64>();
+            }
+        }
+        // Only the order of sums differs.
+        assert!(relative_distance(&weighted, &mean) < 1e-13);
+        engine.infer(&problem.parameters, &x, &y).unwrap();
+        assert_eq!(outcome(&engine), plain, "weights outlive their batch");
+    }
+}
+
+#[test]
+fn weights_that_are_none_are_refused() {
+    let problem = Problem::of_every_kind(Activation::Relu, 2, 4).remove(0);
+    let (x, y) = problem.batch::<f64>(0);
+    let mut engine: Engine<f64> = problem.engine(&forward(Rule::backprop(), 1), PlanOptions::default(), 2);
+    for (weights, expected) in [
+        (&[1.0][..], "the sample weights has shape [1], expected [2]"),
+        (&[1.0, -1.0], "weight of sample 1 = -1: expected a finite number"),
+        (&[f64::NAN, 1.0], "weight of sample 0 = NaN"),
+        (&[0.0, 0.0], "mean sample weight = 0: expected a finite number above 0"),
+    ] {
+        let error = engine.infer_weighted(&problem.parameters, &x, &y, weights).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
 #[test]
 fn the_gradient_of_a_batch_is_the_mean_of_its_samples() {
     let nudges = [Nudge::LinearisedFrozen, Nudge::LinearisedLive, Nudge::Proximal];
