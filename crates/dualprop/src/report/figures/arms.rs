@@ -23,8 +23,11 @@ pub(in crate::report) struct Quantity<'a> {
 pub(in crate::report) fn figure(name: &str, title: &str, caption: &str, quantities: &[Quantity]) -> Option<Figure> {
     let quantities: Vec<&Quantity> =
         quantities.iter().filter(|quantity| quantity.arms.iter().any(|(_, values)| !values.is_empty())).collect();
-    let count = quantities.first()?.arms.len();
-    let mut figure = Figure::new(name, title, caption);
+    let first = quantities.first()?;
+    let count = first.arms.len();
+    let is_empty = first.arms.iter().any(|(_, values)| values.is_empty());
+    let empty = if is_empty { " No seed of a row without discs has finished." } else { "" };
+    let mut figure = Figure::new(name, title, format!("{caption}{empty}"));
     figure.columns = 2;
     for (index, quantity) in quantities.iter().enumerate() {
         let labels: Vec<String> = quantity.arms.iter().map(|(label, _)| label.clone()).collect();

@@ -42,8 +42,9 @@ pub(in crate::report) fn of_run(run: &Run) -> Option<Figure> {
 /// Runs that are drawn into one panel, under a title, each with the label of its line.
 pub(in crate::report) type Group<'a> = (String, Vec<(String, &'a Run)>);
 
-/// A number of several runs over the epochs, in a panel for each group; lines with the same label have the same colour. None if
-/// no run has it.
+/// A number of several runs over the epochs, in a panel for each group; lines with the same label have the same colour. A line that
+/// ends before the others, of a training that diverged or collapsed, does not say how far the axis reaches: it would leave no room
+/// for them. None if no run has it.
 fn of_groups(groups: &[Group], [name, title, label, caption]: [&str; 4], logarithmic: bool, value: Quantity) -> Option<Figure> {
     let mut labels: Vec<&str> = vec![];
     for (label, _) in groups.iter().flat_map(|(_, runs)| runs) {
@@ -54,12 +55,16 @@ fn of_groups(groups: &[Group], [name, title, label, caption]: [&str; 4], logarit
     let all: Vec<Vec<Series>> =
         groups.iter().map(|(_, runs)| runs.iter().map(|(_, run)| run.over_epochs(value)).collect()).collect();
     let lines = || all.iter().flatten().filter(|line| !line.is_empty());
-    lines().next()?;
-    let mut figure = Figure::new(name, title, caption);
+    let end = |line: &Series| line.xs().fold(0.0, f64::max);
+    let last = lines().map(end).reduce(f64::max)?;
+    let ends_early = lines().any(|line| end(line) < last);
+    let outside =
+        if ends_early { " A line that ends early, where a training diverged or collapsed, may lie outside." } else { "" };
+    let mut figure = Figure::new(name, title, format!("{caption}{outside}"));
     for ((group, runs), lines_of_group) in groups.iter().zip(&all).filter(|(_, lines)| lines.iter().any(|line| !line.is_empty()))
     {
         let x = epochs(lines());
-        let ys = lines().flat_map(Series::ys);
+        let ys = lines().filter(|line| end(line) == last).flat_map(Series::ys);
         let y = if logarithmic { Axis::logarithmic(label, ys) } else { Axis::linear(label, ys) };
         let mut panel = Panel::new(group, x, y);
         for (line, (label, _)) in lines_of_group.iter().zip(runs) {
@@ -89,7 +94,7 @@ pub(in crate::report) fn of_runs(groups: &[Group], seeds: usize) -> Vec<Figure> 
             Some(epoch.validation_accuracy)
         }),
         (["training-loss", "Loss while training", "loss", &loss], true, |epoch| Some(epoch.train_loss)),
-        (["product-norms", "Norm of the product of kernels", "‖W_L … W₁‖₂", &norm], true, |epoch| epoch.product_norm),
+        (["product-norms", "Norm of the product of kernels", "‖∏ₖ Wₖ‖₂", &norm], true, |epoch| epoch.product_norm),
     ];
     kinds.into_iter().filter_map(|(texts, logarithmic, value)| of_groups(groups, texts, logarithmic, value)).collect()
 }

@@ -49,7 +49,7 @@ fn result(run: &Run) -> Block {
     let mut columns = vec!["seed", "#test accuracy in %", "#top-5 in %", "#test loss", "#validation in %", "#best epoch"];
     let norms = run.product_norms();
     if !norms.is_empty() {
-        columns.push("#‖W_L…W₁‖₂");
+        columns.push("#‖∏ₖ Wₖ‖₂");
     }
     let samples = summary.results.first().map_or(0, |result| result.test.samples);
     let caption =

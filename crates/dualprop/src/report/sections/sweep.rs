@@ -59,8 +59,8 @@ fn setting(sweep: &SweptRuns) -> Vec<Section> {
 fn results(sweep: &SweptRuns) -> Table {
     let mut columns: Vec<&str> = sweep.columns.iter().map(String::as_str).collect();
     columns.extend(["#test accuracy in %", "#top-5 in %"]);
-    let has_norms = sweep.cells.iter().any(|cell| cell.run.as_ref().is_some_and(|run| !run.product_norms().is_empty()));
-    columns.extend(has_norms.then_some("#‖W_L…W₁‖₂"));
+    let has_norms = sweep.cells.iter().any(|cell| !cell.product_norms().is_empty());
+    columns.extend(has_norms.then_some("#‖∏ₖ Wₖ‖₂"));
     columns.extend(["#finished", "#diverged", "#collapsed"]);
     columns.extend(sweep.experiment.is_some().then_some("published"));
     let caption = "Mean ± standard deviation over the seeds that finished, on the test samples, with the parameters best on validation; \
@@ -75,7 +75,7 @@ fn results(sweep: &SweptRuns) -> Table {
             None => cell.values.clone(),
         };
         row.extend([over(|result| result.test.accuracy), over(|result| result.test.top5)]);
-        let norms: Vec<f64> = cell.run.iter().flat_map(Run::product_norms).map(|(_, norm)| norm).collect();
+        let norms: Vec<f64> = cell.product_norms().into_iter().map(|(_, norm)| norm).collect();
         row.extend(has_norms.then(|| mean_text(&norms, number)));
         let outcome = cell.outcome.as_ref();
         let count = |number: Option<usize>| number.map_or("–".into(), |number| number.to_string());
@@ -110,11 +110,7 @@ fn figures(sweep: &SweptRuns) -> Vec<Figure> {
                 logarithmic: false,
                 arms: arms_of(&|cell| cell.results(|result| result.test.accuracy)),
             },
-            arms::Quantity {
-                label: "‖W_L … W₁‖₂",
-                logarithmic: true,
-                arms: arms_of(&|cell| cell.run.iter().flat_map(Run::product_norms).collect()),
-            },
+            arms::Quantity { label: "‖∏ₖ Wₖ‖₂", logarithmic: true, arms: arms_of(&SweptRun::product_norms) },
         ];
         figures.extend(arms::figure("results", "Results", arms::CAPTION, &quantities));
     }

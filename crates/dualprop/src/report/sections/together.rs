@@ -11,7 +11,7 @@ use crate::report::figure::number;
 /// A table of their results, their accuracies and norms, and their curves.
 pub(in crate::report) fn together(runs: &[&Run]) -> Vec<Section> {
     let mut table =
-        Table::new("Mean ± standard deviation over the seeds.", &["run", "#seeds", "#test accuracy in %", "#‖W_L…W₁‖₂"]);
+        Table::new("Mean ± standard deviation over the seeds.", &["run", "#seeds", "#test accuracy in %", "#‖∏ₖ Wₖ‖₂"]);
     for run in runs {
         let accuracies: Vec<f64> = results(run, |result| result.test.accuracy).into_iter().map(|(_, value)| value).collect();
         let norms: Vec<f64> = run.product_norms().into_iter().map(|(_, norm)| norm).collect();
@@ -29,7 +29,7 @@ pub(in crate::report) fn together(runs: &[&Run]) -> Vec<Section> {
             logarithmic: false,
             arms: arms_of(&|run| results(run, |result| result.test.accuracy)),
         },
-        arms::Quantity { label: "‖W_L … W₁‖₂", logarithmic: true, arms: arms_of(&Run::product_norms) },
+        arms::Quantity { label: "‖∏ₖ Wₖ‖₂", logarithmic: true, arms: arms_of(&Run::product_norms) },
     ];
     let mut blocks = vec![Block::Table(table)];
     blocks.extend(arms::figure("results", "Results", arms::CAPTION, &quantities).map(Block::Figure));

@@ -67,6 +67,13 @@ impl SweptRun {
         let results = self.outcome.iter().flat_map(|outcome| &outcome.results);
         results.map(|result| (result.seed, value(result))).collect()
     }
+
+    /// ‖W_L … W₁‖₂ after the last epoch of each seed that finished: what a training leaves that diverges is not what came out of it.
+    pub(in crate::report) fn product_norms(&self) -> Vec<(u64, f64)> {
+        let finished: Vec<u64> = self.results(|_| 0.0).into_iter().map(|(seed, _)| seed).collect();
+        let norms = self.run.iter().flat_map(Run::product_norms);
+        norms.filter(|(seed, _)| finished.contains(seed)).collect()
+    }
 }
 
 /// A value as a label says it: Greek letters as the paper writes them, other numbers under the name of their key, words by
