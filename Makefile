@@ -1,6 +1,6 @@
 # What a person or a machine runs on this repository; `make check` is what CI runs.
 
-.PHONY: test check fmt clippy doc deny sbom soak fuzz reproducible asan valgrind
+.PHONY: test test-torch check fmt clippy doc deny sbom soak fuzz reproducible asan valgrind wheel
 
 # Builds and passes every test; needs a Rust toolchain and python3.
 test:
@@ -10,6 +10,15 @@ test:
 	python3 scripts/check_tensorboard.py
 	python3 scripts/check_onnx.py
 	python3 scripts/check_report.py
+	python3 scripts/check_python.py
+
+# What needs PyTorch, in an environment that has it: gigabytes.
+test-torch:
+	python3 scripts/check_python.py --torch
+
+# The wheel that others get: manylinux, abi3; some minutes.
+wheel:
+	python3 scripts/wheel.py
 
 check: fmt clippy doc deny test
 

@@ -16,7 +16,6 @@ use crate::network::{Architecture, BiasInitializer, Initializer, Layer, PoolOrde
 use super::attack::attack;
 use super::data::DataSettings;
 use super::feedback;
-use super::learning::inference;
 use super::params::{NetworkParams, OneOrEach};
 use super::places::Places;
 use super::values::named;
@@ -102,7 +101,7 @@ impl RecipeParams {
         let shuffle = named("training.shuffle", &self.training.shuffle)?;
         let (disturbance, weight_levels) =
             self.disturbance.as_mut().map(DisturbanceParams::check).transpose()?.unwrap_or_default();
-        let inference = Inference { disturbance, ..inference(&self.learning)? };
+        let inference = Inference { disturbance, ..self.learning.inference()? };
         let input_attack = attack(&self.learning)?;
         // How many classes there are changes no depth.
         let depth = layers.of(1).len();

@@ -79,7 +79,10 @@ const WEIGHT_RANGE: f64 = 8.0;
 impl DisturbanceParams {
     /// What disturbs the inference, still to be held against the network, and the levels of kernels. Whatever is made use of is
     /// written down.
-    pub(super) fn check(&mut self) -> Result<(Disturbance, Option<Quantizer>)> {
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] or [`Error::Setting`], naming the first wrong value and what would be right.
+    pub fn check(&mut self) -> Result<(Disturbance, Option<Quantizer>)> {
         self.check_used()?;
         let plain = Disturbance::default();
         let bits = |bits: Option<u32>| bits.filter(|bits| *bits > 0);

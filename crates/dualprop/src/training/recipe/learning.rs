@@ -12,8 +12,18 @@ use super::values::named;
 /// The most weight updates from one batch; more would be a slip of the pen.
 const MOST_UPDATES: usize = 1000;
 
-/// The inference that these values ask for; still to be held against the network.
-pub(super) fn inference(learning: &LearningParams) -> Result<Inference> {
+impl LearningParams {
+    /// The inference that these values ask for, without disturbances; still to be held against a network, as
+    /// [`crate::inference::Plan::compile`] does.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] or [`Error::Setting`], naming the first wrong value and what would be right.
+    pub fn inference(&self) -> Result<Inference> {
+        inference(self)
+    }
+}
+
+fn inference(learning: &LearningParams) -> Result<Inference> {
     let per_layer = |values: &OneOrEach| match values {
         OneOrEach::One(value) => PerLayer::Uniform(*value),
         OneOrEach::Each(values) => PerLayer::Each(values.clone()),

@@ -9,7 +9,10 @@ use super::values::positive;
 
 impl RecipeParams {
     /// The optimiser.
-    pub(super) fn optimizer_kind(&self) -> Result<OptimizerKind> {
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] or [`Error::Setting`], naming the first wrong value and what would be right.
+    pub fn optimizer_kind(&self) -> Result<OptimizerKind> {
         let o = &self.optimizer;
         positive("optimizer.learning_rate", o.learning_rate)?;
         let adam = [("beta1", o.beta1), ("beta2", o.beta2), ("epsilon", o.epsilon)];

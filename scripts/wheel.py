@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Builds the wheel that others get: for every CPython from 3.10 on and every Linux since 2014, in target/wheels, and tries it with NumPy
+alone.
+
+    python3 scripts/wheel.py
+
+It is linked by zig, whose C library is as old as one asks, in a virtual environment below target; some minutes."""
+
+import shutil
+
+import packages
+from check_python import ROOT, TARGET, check_bare, run
+
+
+def main():
+    python, out = packages.environment("python-wheel"), TARGET / "wheels"
+    shutil.rmtree(out, ignore_errors=True)
+    # The program's build stays as it is.
+    options = ["--release", "--locked", "--zig", "--compatibility", "manylinux2014", "--target-dir", TARGET / "zig", "--out", out]
+    run(python, "-m", "maturin", "build", *options, cwd=ROOT)
+    (wheel,) = out.glob("*.whl")
+    assert "-cp310-abi3-manylinux" in wheel.name, wheel.name
+    check_bare(wheel)
+    print(f"{wheel.name}: {wheel.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
