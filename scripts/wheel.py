@@ -6,6 +6,7 @@ alone.
 
 It is linked by zig, whose C library is as old as one asks, in a virtual environment below target; some minutes."""
 
+import os
 import shutil
 
 import packages
@@ -17,7 +18,9 @@ def main():
     shutil.rmtree(out, ignore_errors=True)
     # The program's build stays as it is.
     options = ["--release", "--locked", "--zig", "--compatibility", "manylinux2014", "--target-dir", TARGET / "zig", "--out", out]
-    run(python, "-m", "maturin", "build", *options, cwd=ROOT)
+    # maturin looks for zig in the Python that it finds first.
+    first = {**os.environ, "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]])}
+    run(python, "-m", "maturin", "build", *options, cwd=ROOT, env=first)
     (wheel,) = out.glob("*.whl")
     assert "-cp310-abi3-manylinux" in wheel.name, wheel.name
     check_bare(wheel)
