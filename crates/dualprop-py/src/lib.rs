@@ -42,7 +42,7 @@ mod _core {
     #[pymodule_export]
     use super::states::States;
     #[pymodule_export]
-    use super::training::{recipe, recipes, train};
+    use super::training::{recipe, recipe_values, recipes, train};
 
     /// The version of the library.
     #[pymodule_export]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use dualprop::data::Folders;
-use dualprop::training::{BUILT_IN, Destination, Event, Outcome, Recipe, resume, run};
+use dualprop::training::{BUILT_IN, Destination, Event, Outcome, Recipe, RecipeParams, resume, run};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -31,6 +31,13 @@ pub(crate) fn recipe(name_or_path: &str, settings: &Bound<'_, PyDict>, text: boo
         false => Recipe::load(name_or_path, &overrides),
     };
     recipe.or_raise()?.params().to_toml().or_raise()
+}
+
+/// The values in a recipe's file, as JSON.
+#[pyfunction]
+pub(crate) fn recipe_values(path: &str) -> Result<String> {
+    let params = RecipeParams::load(path, &[]).or_raise()?;
+    Ok(serde_json::json!(params).to_string())
 }
 
 /// Trains by the text of a recipe, or goes on with the run of ``again``, and tells ``listener(event, what)`` what happens: "started",

@@ -22,6 +22,7 @@ __all__ = [
     "import_arrays",
     "load_data",
     "recipe",
+    "recipe_values",
     "recipes",
     "train",
 ]
@@ -237,6 +238,7 @@ def import_arrays(
 ) -> list[tuple[str, int]]: ...
 def recipes() -> list[tuple[str, str]]: ...
 def recipe(name_or_path: str, settings: Mapping[str, Any], *, text: bool = False) -> str: ...
+def recipe_values(path: str) -> str: ...
 def train(
     text: str,
     listener: Callable[[str, Any], bool],

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from . import _core
 from ._core import Network
-
-if sys.version_info >= (3, 11):
-    import tomllib
-
-    _parse_toml: Callable[[str], dict[str, Any]] = tomllib.loads
-else:
-
-    def _parse_toml(text: str) -> dict[str, Any]:
-        try:
-            import tomli
-        except ModuleNotFoundError as error:
-            raise ImportError("Python 3.10 has no parser of TOML of its own: pip install tomli") from error
-        parsed: dict[str, Any] = tomli.loads(text)
-        return parsed
 
 
 class Run:
@@ -56,7 +42,8 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """Every effective value, by section and key."""
-        return _parse_toml((self.path / "recipe.toml").read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(_core.recipe_values(str(self.path / "recipe.toml")))
+        return values
 
     @property
     def environment(self) -> dict[str, Any]:
