@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the wheel that others get: for every CPython from 3.10 on and every Linux since 2014, in target/wheels, and tries it with NumPy
+"""Builds the wheel that others get: for every CPython from 3.10 on and every Linux since 2014, in target/dist, and tries it with NumPy
 alone.
 
     python3 scripts/wheel.py
@@ -14,7 +14,7 @@ from check_python import ROOT, TARGET, check_bare, run
 
 
 def main():
-    python, out = packages.environment("python-wheel"), TARGET / "wheels"
+    python, out = packages.environment("python-wheel"), TARGET / "dist"
     shutil.rmtree(out, ignore_errors=True)
     # The program's build stays as it is.
     options = ["--release", "--locked", "--zig", "--compatibility", "manylinux2014", "--target-dir", TARGET / "zig", "--out", out]
