@@ -10,7 +10,7 @@ use dualprop::network::Topology;
 use crate::array::Number;
 
 /// An engine that waits for its next batch, with its threads and the largest batch that it takes.
-struct Kept<T> {
+pub(crate) struct Kept<T> {
     engine: Engine<T>,
     threads: usize,
     capacity: usize,
@@ -26,19 +26,16 @@ pub(crate) struct Engines {
 /// Numbers of which [`Engines`] keeps an engine.
 pub(crate) trait Computed: Number {
     /// Where it is kept.
-    #[allow(private_interfaces)] // Nobody else has an `Engines` to look into.
     fn place(engines: &Engines) -> &Mutex<Option<Kept<Self>>>;
 }
 
 impl Computed for f32 {
-    #[allow(private_interfaces)]
     fn place(engines: &Engines) -> &Mutex<Option<Kept<f32>>> {
         &engines.of_f32
     }
 }
 
 impl Computed for f64 {
-    #[allow(private_interfaces)]
     fn place(engines: &Engines) -> &Mutex<Option<Kept<f64>>> {
         &engines.of_f64
     }

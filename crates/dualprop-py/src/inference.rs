@@ -2,6 +2,7 @@
 
 use dualprop::analysis::{self, Alignment, LiftedOptions};
 use dualprop::base::Named;
+use dualprop::compute::disturbance::Scales;
 use dualprop::compute::{Pool, Tensor};
 use dualprop::inference::{Engine, Inference, Plan as Compiled, PlanOptions, Start};
 use dualprop::network::{Parameters, Topology};
@@ -47,7 +48,7 @@ use crate::states::{Settled, States};
 /// disturbance : dict
 ///     What is not ideal in the device, as ``[disturbance]`` of recipes: ``{"state_noise": 0.01}``.
 /// seed : int
-///     Draws the random schedule, and the disturbances.
+///     Draws the random schedule, and with the number of a batch the disturbances.
 ///
 /// Raises
 /// ------
@@ -155,6 +156,8 @@ impl DualProp {
     /// x : array of the network's dtype, shape (n, inputs) or (n, height, width, channels)
     /// y : array, shape (n,) of integers or (n, outputs) of the network's dtype
     ///     Labels, or rows of targets.
+    /// batch : int
+    ///     The batch's number, which with the seed draws what disturbs it, relative to the scales of this very batch.
     /// threads : int
     ///     How many compute; 0 for one per core. Never changes a result.
     ///
@@ -168,19 +171,17 @@ impl DualProp {
     ///     For arrays that are no such batch, or settings that do not fit the network.
     /// MemoryError
     ///     If the states would not fit into memory.
-    #[pyo3(signature = (network, x, y, *, threads = 0))]
-    fn infer(&self, network: &Network, x: &Bound<'_, PyAny>, y: &Bound<'_, PyAny>, threads: usize) -> Result<States> {
-        let py = x.py();
-        with_numbers!(&network.numbers, parameters => {
-            self.settle(network, parameters, (x, y), None, threads, Settled::of)?.states(py)
-        })
+    #[pyo3(signature = (network, x, y, *, batch = 0, threads = 0))]
+    fn infer(&self, network: &Network, x: &Bound<'_, PyAny>, y: &Bound<'_, PyAny>, batch: u64, threads: usize) -> Result<States> {
+        let (py, batch) = (x.py(), Batch { x, y, sample_weight: None, number: batch, threads });
+        with_numbers!(&network.numbers, parameters => self.settle(network, parameters, &batch, Settled::of)?.states(py))
     }
 
     /// The local gradients of a batch, by the parameters' names: means over the samples.
     ///
     /// Parameters
     /// ----------
-    /// network, x, y, threads
+    /// network, x, y, batch, threads
     ///     As of ``infer``.
     /// sample_weight : array, shape (n,)
     ///     What each sample counts in the mean; left out: all count alike. Neither states nor nudges depend on it.
@@ -194,18 +195,19 @@ impl DualProp {
     /// ------
     /// TypeError, ValueError, MemoryError
     ///     As ``infer``.
-    #[pyo3(signature = (network, x, y, *, sample_weight = None, threads = 0))]
+    #[pyo3(signature = (network, x, y, *, sample_weight = None, batch = 0, threads = 0))]
     fn gradients<'py>(
         &self,
         network: &Network,
         x: &Bound<'py, PyAny>,
         y: &Bound<'py, PyAny>,
         sample_weight: Option<&Bound<'py, PyAny>>,
+        batch: u64,
         threads: usize,
     ) -> Result<Bound<'py, PyDict>> {
-        let py = x.py();
+        let (py, batch) = (x.py(), Batch { x, y, sample_weight, number: batch, threads });
         with_numbers!(&network.numbers, parameters => {
-            let gradients = self.settle(network, parameters, (x, y), sample_weight, threads, |engine| engine.gradients().to_vec())?;
+            let gradients = self.settle(network, parameters, &batch, |engine| engine.gradients().to_vec())?;
             by_name(py, parameters, gradients)
         })
     }
@@ -231,9 +233,10 @@ impl DualProp {
         threads: usize,
     ) -> Result<Bound<'py, PyList>> {
         let limit = DualProp { inference: limit(&self.inference), given: Default::default(), engines: Engines::default() };
+        let batch = Batch { x, y, sample_weight: None, number: 0, threads };
         let layers = with_numbers!(&network.numbers, parameters => {
-            let own = self.settle(network, parameters, (x, y), None, threads, |engine| engine.gradients().to_vec())?;
-            let backprop = limit.settle(network, parameters, (x, y), None, threads, |engine| engine.gradients().to_vec())?;
+            let own = self.settle(network, parameters, &batch, |engine| engine.gradients().to_vec())?;
+            let backprop = limit.settle(network, parameters, &batch, |engine| engine.gradients().to_vec())?;
             analysis::align(&network.topology, &own, &backprop)
         });
         let rows = (1..).zip(layers).map(|(layer, alignment)| row(x.py(), layer, alignment));
@@ -349,33 +352,43 @@ impl DualProp {
     }
 }
 
+/// A batch as it is handed in.
+struct Batch<'a, 'py> {
+    x: &'a Bound<'py, PyAny>,
+    y: &'a Bound<'py, PyAny>,
+    sample_weight: Option<&'a Bound<'py, PyAny>>,
+    /// Keys what disturbs it.
+    number: u64,
+    threads: usize,
+}
+
 impl DualProp {
-    /// Settles a batch while Python does something else, and takes from the engine what `take` wants.
+    /// Settles a batch while Python does something else, and takes from the engine what `take` wants. Nothing is left of what the
+    /// engine has settled before.
     fn settle<T: Computed, R: Send>(
         &self,
         network: &Network,
         parameters: &Parameters<T>,
-        (x, y): (&Bound<'_, PyAny>, &Bound<'_, PyAny>),
-        sample_weight: Option<&Bound<'_, PyAny>>,
-        threads: usize,
+        batch: &Batch,
         take: impl FnOnce(&Engine<T>) -> R + Send,
     ) -> Result<R> {
-        let (topology, pool): (&Topology, Pool) = (&network.topology, pool(threads)?);
-        let (inputs, samples) = array::inputs::<T>(topology, x)?;
-        let targets = array::targets::<T>(y, samples, topology.outputs())?;
-        let weights = array::weights(sample_weight, samples)?;
+        let (topology, pool): (&Topology, Pool) = (&network.topology, pool(batch.threads)?);
+        let (inputs, samples) = array::inputs::<T>(topology, batch.x)?;
+        let targets = array::targets::<T>(batch.y, samples, topology.outputs())?;
+        let (weights, number) = (array::weights(batch.sample_weight, samples)?, batch.number);
         let inputs = array::elements(&inputs)?;
-        x.py()
-            .detach(|| {
-                self.engines.with(topology, &self.inference, samples, &pool, |engine| {
-                    match &weights {
-                        None => engine.infer(parameters, inputs, &targets)?,
-                        Some(weights) => engine.infer_weighted(parameters, inputs, &targets, weights)?,
-                    }
-                    Ok(take(engine))
-                })
+        let settle = || {
+            self.engines.with(topology, &self.inference, samples, &pool, |engine| {
+                engine.set_batch(number);
+                engine.set_scales(Scales::new(engine.scales().len()));
+                match &weights {
+                    None => engine.infer(parameters, inputs, &targets)?,
+                    Some(weights) => engine.infer_weighted(parameters, inputs, &targets, weights)?,
+                }
+                Ok(take(engine))
             })
-            .or_raise()
+        };
+        batch.x.py().detach(settle).or_raise()
     }
 }
 
@@ -409,7 +422,7 @@ pub(crate) fn backprop<'py>(
     let settings = PyDict::new(x.py());
     settings.set_item("loss", loss)?;
     settings.set_item("beta", 1.0)?;
-    DualProp::new(x.py(), "backprop", Some(&settings))?.gradients(network, x, y, sample_weight, threads)
+    DualProp::new(x.py(), "backprop", Some(&settings))?.gradients(network, x, y, sample_weight, 0, threads)
 }
 
 /// Gradients by the names of their parameters.

@@ -61,7 +61,7 @@ impl Learner {
         }
         let (kind, pool) = (kind_of(optimizer, learning_rate, constants)?, pool(threads)?);
         let (topology, dtype) = {
-            let network = network.borrow(py);
+            let network = network.try_borrow(py).map_err(|_| PyValueError::new_err("the network is in use"))?;
             (network.topology.clone(), network.numbers.dtype())
         };
         let inference: &Inference = &dual_prop.inference;

@@ -469,6 +469,10 @@ fn predict<'py, T: Number>(
     let x = array::elements(&x)?;
     let (inputs, outputs) = (topology.input().neurons(), topology.outputs());
     let logits = py.detach(|| {
+        // Of every layer its state and its pre-activation.
+        let neurons: u64 = (0..=topology.depth()).map(|k| 2 * topology.state(k).neurons() as u64).sum();
+        let needed = neurons.saturating_mul((samples.min(BATCH) * size_of::<T>()) as u64);
+        memory::require("the prediction", needed, "predict fewer samples at a time")?;
         let mut predictor = Predictor::new(topology, samples.min(BATCH), &pool);
         let mut logits = Vec::with_capacity(samples * outputs);
         for x in x.chunks(BATCH * inputs) {

@@ -123,9 +123,16 @@ class DualProp:
         disturbance: Mapping[str, Any] | None = None,
         seed: int = 0,
     ) -> DualProp: ...
-    def infer(self, network: Network, x: _Array, y: _Array, *, threads: int = 0) -> States: ...
+    def infer(self, network: Network, x: _Array, y: _Array, *, batch: int = 0, threads: int = 0) -> States: ...
     def gradients(
-        self, network: Network, x: _Array, y: _Array, *, sample_weight: _Array | None = None, threads: int = 0
+        self,
+        network: Network,
+        x: _Array,
+        y: _Array,
+        *,
+        sample_weight: _Array | None = None,
+        batch: int = 0,
+        threads: int = 0,
     ) -> dict[str, _Array]: ...
     def alignment(self, network: Network, x: _Array, y: _Array, *, threads: int = 0) -> list[dict[str, Any]]: ...
     def objectives(
