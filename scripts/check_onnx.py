@@ -15,7 +15,6 @@ import tempfile
 
 import packages
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SAMPLES, CLASSES = 40, 4
 # Of the largest logit; sums of some hundred products of f32 differ by a tenth of that.
 TOLERANCE = 1e-5
@@ -173,14 +172,13 @@ def check(dualprop, folder, case):
 
 def main():
     packages.need("ONNX", "numpy", "onnx", "onnxruntime")
-    subprocess.run(["cargo", "build", "--quiet", "--locked", "-p", "dualprop-cli", "--profile", "test"], cwd=ROOT, check=True)
-    wrong = 0
+    program, wrong = packages.program(), 0
     for case in CASES:
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
 
             def dualprop(*arguments):
-                run = subprocess.run([ROOT / "target/debug/dualprop", *arguments], cwd=folder, capture_output=True, text=True)
+                run = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True)
                 if run.returncode:
                     sys.exit(f"dualprop {' '.join(arguments)}: exit {run.returncode}\n{run.stderr}")
 

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import packages
+
 WIDTHS = [1280, 390]
 
 # What a person would look for: figures that are there, have a size, fit into the page or can be scrolled, and show something.
@@ -139,8 +140,7 @@ def main():
         print("SKIPPED: reports in a browser: no chromium is installed (Debian's package: chromium)")
         return
     if not arguments.program:
-        subprocess.run(["cargo", "build", "--quiet", "--locked", "-p", "dualprop-cli", "--profile", "test"], cwd=ROOT, check=True)
-        arguments.program = ROOT / "target/debug/dualprop"
+        arguments.program = packages.program()
     wrong = 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or pathlib.Path(temporary)

@@ -12,11 +12,7 @@ import tempfile
 
 import packages
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TRAIN = [
-    *("cargo", "run", "--quiet", "--locked", "-p", "dualprop-cli", "--profile", "test", "--", "train", "--quiet", "--tensorboard"),
-    *("--set", "training.epochs=2", "--set", "data.limit_train=400", "--name", "run"),
-]
+TRAIN = ["train", "--quiet", "--tensorboard", "--set", "training.epochs=2", "--set", "data.limit_train=400", "--name", "run"]
 
 
 def single(number):
@@ -70,7 +66,7 @@ def check(run):
 def main():
     packages.need("TensorBoard", "tensorboard")
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([*TRAIN, "--runs-dir", folder], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        subprocess.run([packages.program(), *TRAIN, "--runs-dir", folder], check=True, stdout=subprocess.DEVNULL)
         return check(pathlib.Path(folder) / "run")
 
 

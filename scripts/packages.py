@@ -35,6 +35,15 @@ def environment(name):
     return python
 
 
+def program():
+    """The program as `cargo test` has built it; built so now, where it is not there."""
+    built = TARGET / "debug" / "dualprop"
+    if not built.is_file():
+        command = ["cargo", "build", "--quiet", "--locked", "-p", "dualprop-cli", "--profile", "test"]
+        subprocess.run(command, cwd=TARGET.parent, check=True)
+    return built
+
+
 def need(what, *packages):
     """Goes on with the first interpreter that has these packages: this one, or that of target/python. Where they cannot be had it
     prints SKIPPED, and the check is over."""
