@@ -167,6 +167,7 @@ fn step<T: Number>(
         }
         tensors[place] = Tensor::new(expected, array::elements(&array)?.to_vec()).or_raise()?;
     }
-    updates.step(parameters, &tensors, rate, None, &pool(0)?);
+    let pool = pool(0)?;
+    gradients.py().detach(|| updates.step(parameters, &tensors, rate, None, &pool));
     Ok(())
 }

@@ -135,6 +135,19 @@ def test_warm_starts_go_on(iris) -> None:
     assert clone(model).fit(*iris).n_iter_ == 5
 
 
+def test_warm_starts_follow_what_is_set_anew(iris) -> None:
+    model = DualPropClassifier(warm_start=True, **(QUICK | {"max_iter": 2})).fit(*iris)
+    model.set_params(rule="backprop", learning_rate_init=0.0001).fit(*iris)
+    assert model.dual_prop_.rule == "backprop"
+    with pytest.raises(ValueError, match="with warm_start=False"):
+        model.set_params(hidden_layer_sizes=(7,)).fit(*iris)
+
+
+def test_weights_of_nothing_are_refused(iris) -> None:
+    with pytest.raises(ValueError, match="(?i)sample.weight"):
+        DualPropClassifier(**QUICK).fit(*iris, sample_weight=np.zeros(len(iris[1])))
+
+
 def test_early_stopping_keeps_the_best(iris) -> None:
     model = DualPropClassifier(early_stopping=True, **(QUICK | {"max_iter": 200})).fit(*iris)
     assert model.validation_scores_ and model.best_loss_ is None
@@ -187,6 +200,8 @@ def test_it_says_what_went_wrong(iris) -> None:
 
 
 INTERRUPTED = """
+# Whoever runs this in the background ignores it, and so would this process.
+import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 import numpy as np
 from dualprop import DualPropClassifier
 X = np.random.default_rng(0).normal(size=(5000, 50)); y = np.arange(5000) % 5

@@ -171,6 +171,8 @@ def test_other_threads_of_python_run_meanwhile(tmp_path) -> None:
 
 
 INTERRUPTED = """
+# Whoever runs this in the background ignores it, and so would this process.
+import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys, dualprop
 class Loud(dualprop.Callback):
     def on_epoch(self, metrics):

@@ -199,6 +199,7 @@ class DualPropEstimator(BaseEstimator):  # type: ignore[misc]
         weights = self._weights(sample_weight, X)
         self._check_counts()
         if again:
+            self._check_network(y)
             X = X.astype(self.network_.dtype, copy=False)
         else:
             self._begin(X, y)
@@ -218,6 +219,7 @@ class DualPropEstimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True: it has no samples to keep for validation")
         if first:
             self._begin(X, y)
+        self._check_network(y)
         X = X.astype(self.network_.dtype, copy=False)
         self._epoch(self._learner(len(X)), X, self._targets(y, X.dtype), weights)
         return self
@@ -243,14 +245,9 @@ class DualPropEstimator(BaseEstimator):  # type: ignore[misc]
         """A new network, whose weights depend on nothing but its shape and the random state."""
         draw = check_random_state(self.random_state)
         self._seed = int(draw.randint(np.iinfo(np.int32).max))
-        sizes = self.hidden_layer_sizes
-        hidden = [int(sizes)] if isinstance(sizes, (int, np.integer)) else [int(size) for size in sizes]
-        layers = [*hidden, self._outputs(y)]
+        # First, since a rule that there is not must leave no network.
+        self.dual_prop_, layers = self._dual_prop(), self._layers(y)
         self.network_ = Network(X.shape[1], layers, self.activation, initializer="glorot_uniform", dtype=X.dtype, seed=self._seed)
-        alpha = 0.0 if self.alpha is None and self.rule == "dp_transpose" else self.alpha
-        self.dual_prop_ = DualProp(
-            self.rule, alpha=alpha, beta=self.beta, loss=self._loss, schedule=self.schedule, passes=self.passes, nudge=self.nudge
-        )
         self._moments: tuple[int, dict[tuple[str, str], Array]] | None = None
         self._kept: tuple[Any, Any] | None = None
         self.n_layers_, self.n_outputs_ = len(layers) + 1, layers[-1]
@@ -260,16 +257,38 @@ class DualPropEstimator(BaseEstimator):  # type: ignore[misc]
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.best_validation_score_: float | None = None
 
+    def _layers(self, y: Array) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        hidden = [int(sizes)] if isinstance(sizes, (int, np.integer)) else [int(size) for size in sizes]
+        return [*hidden, self._outputs(y)]
+
+    def _check_network(self, y: Array) -> None:
+        """That what goes on learning is still the network that is asked for."""
+        layers = [f"dense {neurons}" for neurons in self._layers(y)]
+        if (layers, self.activation) != (self.network_.layers, self.network_.activation):
+            raise ValueError(
+                f"the network that has learnt so far is {self.network_.layers} with {self.network_.activation}, and now {layers} with "
+                f"{self.activation} is asked for; fit it anew, with warm_start=False"
+            )
+
+    def _dual_prop(self) -> DualProp:
+        alpha = 0.0 if self.alpha is None and self.rule == "dp_transpose" else self.alpha
+        return DualProp(
+            self.rule, alpha=alpha, beta=self.beta, loss=self._loss, schedule=self.schedule, passes=self.passes, nudge=self.nudge
+        )
+
     def _learner(self, n: int) -> Any:
         """The loop over batches, with the moments that it had when the estimator was last kept."""
         size = min(200, n) if self.batch_size == "auto" else min(int(self.batch_size), n)
         constants = {"sgd": {"momentum": self.momentum, "weight_decay": self.weight_decay}, "adamw": {"weight_decay": self.weight_decay}}
-        chosen = (size, self.solver, self.learning_rate_init, constants.get(self.solver, {}), self.n_threads)
+        dual_prop = self._dual_prop()
+        chosen = (size, self.solver, self.learning_rate_init, constants.get(self.solver, {}), self.n_threads, repr(dual_prop))
         if self._kept is not None and self._kept[0] == chosen:
             return self._kept[1]
         moments = self._moments if self._kept is None else self._kept[1].state()
+        self.dual_prop_ = dual_prop
         learner = Learner(
-            self.network_, self.dual_prop_, size, optimizer=self.solver, learning_rate=float(self.learning_rate_init),
+            self.network_, dual_prop, size, optimizer=self.solver, learning_rate=float(self.learning_rate_init),
             constants=chosen[3], threads=self.n_threads,
         )  # fmt: skip
         if moments is not None:
