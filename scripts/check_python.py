@@ -22,6 +22,7 @@ WHEELS = TARGET / "wheels-checked"
 PACKAGE = ROOT / "crates" / "dualprop-py"
 EXAMPLES = ROOT / "examples" / "python"
 
+
 def run(*command, **options):
     print("+", " ".join(map(str, command)), flush=True)
     subprocess.run([str(word) for word in command], check=True, **options)
@@ -52,17 +53,15 @@ def check_bare(found):
         "dp = dualprop.DualProp(alpha=0.0)\n"
         "x, y = np.ones((2, 4), np.float32), np.array([0, 1])\n"
         "dualprop.Optimizer().step(network, dp.gradients(network, x, y))\n"
-        "for name, package in (('DualPropClassifier', 'scikit-learn'),):\n"
+        "def refused(need, advice):\n"
         "    try:\n"
-        "        getattr(dualprop, name)\n"
+        "        need()\n"
         "    except ImportError as error:\n"
-        "        assert package in str(error), error\n"
+        "        assert advice in str(error), error\n"
         "    else:\n"
-        "        raise AssertionError(name)\n"
-        "try:\n"
-        "    import dualprop.torch\n"
-        "except ImportError as error:\n"
-        "    assert 'pip install torch' in str(error), error\n"
+        "        raise AssertionError(advice)\n"
+        "refused(lambda: dualprop.DualPropClassifier, 'pip install scikit-learn')\n"
+        "refused(lambda: __import__('dualprop.torch'), 'pip install torch')\n"
         "print('with NumPy alone:', dualprop.__version__)\n"
     )
     run(python, "-c", program, cwd=TARGET)

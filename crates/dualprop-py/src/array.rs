@@ -85,21 +85,36 @@ pub(crate) fn inputs<'py, T: Number>(topology: &Topology, x: &Bound<'py, PyAny>)
     Ok((array, samples))
 }
 
+/// Targets of samples: labels, or rows of numbers where Python keeps them.
+pub(crate) enum Targets<'py, T: Number> {
+    /// Of each sample its class, which is one.
+    Labels(Vec<usize>),
+    /// Of each sample a row of numbers.
+    Rows(Read<'py, T>),
+}
+
+/// The same without Python, one sample after the other: the rows of all labels might be gigabytes.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'a, T> {
+    Labels(&'a [usize]),
+    Rows(&'a [T]),
+}
+
 /// Targets: the labels 0..classes of n samples, or n rows of numbers.
 ///
 /// # Errors
 /// `TypeError` for labels that are no integers; `ValueError` for another number of samples, a label that is no class, and a number
 /// that is not finite.
-pub(crate) fn targets<T: Number>(y: &Bound<'_, PyAny>, samples: usize, outputs: usize) -> Result<Vec<T>> {
+pub(crate) fn targets<'py, T: Number>(y: &Bound<'py, PyAny>, samples: usize, outputs: usize) -> Result<Targets<'py, T>> {
     let array = untyped("y", y)?;
     let shape = array.shape();
     if shape == [samples] && matches!(array.dtype().kind(), b'i' | b'u') {
-        return one_hot(&labels(array)?, outputs);
+        return Ok(Targets::Labels(classes(&labels(array)?, outputs)?));
     }
     if shape == [samples, outputs] {
         let rows = read::<T>("y", y)?;
         finite("y", &rows)?;
-        return Ok(elements(&rows)?.to_vec());
+        return Ok(Targets::Rows(rows));
     }
     if shape == [samples] {
         let found = array.dtype().str()?.to_string();
@@ -110,24 +125,48 @@ pub(crate) fn targets<T: Number>(y: &Bound<'_, PyAny>, samples: usize, outputs: 
     Err(PyValueError::new_err(text))
 }
 
+impl<T: Number> Targets<'_, T> {
+    /// Without Python.
+    pub(crate) fn rows(&self) -> Result<Rows<'_, T>> {
+        match self {
+            Targets::Labels(labels) => Ok(Rows::Labels(labels)),
+            Targets::Rows(rows) => elements(rows).map(Rows::Rows),
+        }
+    }
+}
+
+impl<T: Number> Rows<'_, T> {
+    /// Appends the row of a sample, `outputs` numbers.
+    pub(crate) fn append(self, sample: usize, outputs: usize, to: &mut Vec<T>) {
+        match self {
+            Rows::Labels(labels) => to.extend((0..outputs).map(|class| if class == labels[sample] { T::ONE } else { T::ZERO })),
+            Rows::Rows(rows) => to.extend_from_slice(&rows[sample * outputs..(sample + 1) * outputs]),
+        }
+    }
+
+    /// The rows of the first `samples`.
+    pub(crate) fn all(self, samples: usize, outputs: usize) -> Vec<T> {
+        let mut rows = Vec::with_capacity(samples * outputs);
+        (0..samples).for_each(|sample| self.append(sample, outputs, &mut rows));
+        rows
+    }
+}
+
 /// Integers of any size, in any order of bytes, as those of this machine.
 fn labels(array: &Bound<'_, PyUntypedArray>) -> Result<Vec<i64>> {
     let wide = array.call_method1("astype", ("int64",))?;
     wide.cast::<PyArray1<i64>>().map_err(PyErr::from)?.to_vec().map_err(PyErr::from)
 }
 
-fn one_hot<T: Number>(labels: &[i64], outputs: usize) -> Result<Vec<T>> {
-    let mut rows = vec![T::ZERO; labels.len() * outputs];
-    for (i, (row, &label)) in rows.chunks_mut(outputs).zip(labels).enumerate() {
-        match usize::try_from(label).ok().filter(|&label| label < outputs) {
-            Some(label) => row[label] = T::ONE,
-            None => {
-                let text = format!("y[{i}] is {label}, expected a class from 0 to {}", outputs - 1);
-                return Err(PyValueError::new_err(text));
-            }
-        }
-    }
-    Ok(rows)
+/// Labels that are classes.
+fn classes(labels: &[i64], outputs: usize) -> Result<Vec<usize>> {
+    let class = |(i, &label): (usize, &i64)| {
+        usize::try_from(label)
+            .ok()
+            .filter(|&class| class < outputs)
+            .ok_or_else(|| PyValueError::new_err(format!("y[{i}] is {label}, expected a class from 0 to {}", outputs - 1)))
+    };
+    labels.iter().enumerate().map(class).collect()
 }
 
 /// What each of `samples` samples counts, if that is given.

@@ -10,6 +10,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::attention::Attention;
 use crate::error::{OrRaise, Result};
 
 /// A part of a data set: images (n, height, width, channels) as bytes, and labels (n,).
@@ -77,13 +78,13 @@ pub(crate) fn fetch_data(
     let none = || PyValueError::new_err("there is no folder for data sets on this machine; name one as data_dir");
     let folder = folders.iter().next().ok_or_else(none)?;
     let options = FetchOptions { mirrors, only_mirrors, ..FetchOptions::default() };
-    let (mut files, mut raised) = (vec![], None);
+    let (mut files, mut raised, mut attention) = (vec![], None, Attention::default());
     let done = py.detach(|| {
         fetch(remote, folder, &options, &mut |event| {
             if let FetchEvent::Present(path) | FetchEvent::Done(path) = event {
                 files.push(path.to_path_buf());
             }
-            match Python::attach(|py| py.check_signals()) {
+            match attention.pay() {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     raised = Some(error);

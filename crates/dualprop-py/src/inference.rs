@@ -374,7 +374,7 @@ impl DualProp {
     ) -> Result<R> {
         let (topology, pool): (&Topology, Pool) = (&network.topology, pool(batch.threads)?);
         let (inputs, samples) = array::inputs::<T>(topology, batch.x)?;
-        let targets = array::targets::<T>(batch.y, samples, topology.outputs())?;
+        let targets = array::targets::<T>(batch.y, samples, topology.outputs())?.rows()?.all(samples, topology.outputs());
         let (weights, number) = (array::weights(batch.sample_weight, samples)?, batch.number);
         let inputs = array::elements(&inputs)?;
         let settle = || {
@@ -460,7 +460,8 @@ fn doubled<T: Computed>(
     y: &Bound<'_, PyAny>,
 ) -> Result<(Vec<f64>, Vec<f64>)> {
     let (inputs, samples) = array::inputs::<T>(&network.topology, x)?;
-    let targets = array::targets::<T>(y, samples, network.topology.outputs())?;
+    let outputs = network.topology.outputs();
+    let targets = array::targets::<T>(y, samples, outputs)?.rows()?.all(samples, outputs);
     let wide = |values: &[T]| values.iter().map(|x| x.to_f64()).collect();
     Ok((wide(array::elements(&inputs)?), wide(&targets)))
 }

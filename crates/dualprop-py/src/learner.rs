@@ -1,7 +1,6 @@
 //! Epochs over arrays: the loop beneath the estimators for scikit-learn.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use dualprop::compute::{Pool, Tensor, all_finite};
 use dualprop::data::{Shuffle, epoch_order};
@@ -13,7 +12,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::array::{self, Number};
+use crate::array::{self, Number, Rows};
+use crate::attention::Attention;
 use crate::engine::bound;
 use crate::error::{DivergedError, OrRaise, Result};
 use crate::inference::DualProp;
@@ -21,9 +21,6 @@ use crate::network::Network;
 use crate::numbers::{Dtype, Numbers};
 use crate::optimizer::kind_of;
 use crate::pool::pool;
-
-/// How long a Ctrl-C may have to wait, beside the batch that is at work.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A network that learns from arrays, epoch by epoch.
 #[pyclass(module = "dualprop._core")]
@@ -175,14 +172,14 @@ impl Order {
         let (inputs, samples) = array::inputs::<T>(topology, x)?;
         let targets = array::targets::<T>(y, samples, topology.outputs())?;
         let weights = array::weights(sample_weight, samples)?;
-        let inputs = array::elements(&inputs)?;
-        x.py().detach(|| self.carry_out(inputs, &targets, weights.as_deref(), of, pool))
+        let (inputs, targets) = (array::elements(&inputs)?, targets.rows()?);
+        x.py().detach(|| self.carry_out(inputs, targets, weights.as_deref(), of, pool))
     }
 
     fn carry_out<T: Number>(
         &self,
         x: &[T],
-        y: &[T],
+        y: Rows<T>,
         weights: Option<&[f64]>,
         (engine, updates, parameters): (&mut Engine<T>, &mut Updates<T>, &mut Parameters<T>),
         pool: &Pool,
@@ -190,19 +187,19 @@ impl Order {
         let (inputs, outputs) = (engine.topology().input().neurons(), engine.topology().outputs());
         let indices: Vec<usize> = (0..x.len() / inputs).collect();
         let order = match self.shuffle {
-            // One batch of all: none is incomplete, and none is dropped.
+            // In batches of one none is incomplete, and none is dropped.
             true => epoch_order(Shuffle::Samples, &indices, 1, self.seed, self.epoch),
             false => indices,
         };
         let (mut batch, mut of_batch) = ((vec![], vec![]), vec![]);
-        let (mut sum, mut counted, mut asked) = (0.0, 0.0, Instant::now());
+        let (mut sum, mut counted, mut attention) = (0.0, 0.0, Attention::default());
         for chosen in order.chunks(self.batch_size) {
             batch.0.clear();
             batch.1.clear();
             of_batch.clear();
             for &i in chosen {
                 batch.0.extend_from_slice(&x[i * inputs..(i + 1) * inputs]);
-                batch.1.extend_from_slice(&y[i * outputs..(i + 1) * outputs]);
+                y.append(i, outputs, &mut batch.1);
                 of_batch.extend(weights.map(|weights| weights[i]));
             }
             let weight = if weights.is_some() { of_batch.iter().sum() } else { chosen.len() as f64 };
@@ -232,10 +229,7 @@ impl Order {
                 sum += loss * weight;
                 counted += weight;
             }
-            if asked.elapsed() >= PATIENCE {
-                asked = Instant::now();
-                Python::attach(|py| py.check_signals())?;
-            }
+            attention.pay()?;
         }
         Ok(sum / counted)
     }

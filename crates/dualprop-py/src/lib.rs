@@ -4,6 +4,7 @@
 //! scikit-learn, PyTorch, reading run directories) is written in Python, in `python/dualprop`.
 
 mod array;
+mod attention;
 mod data;
 mod engine;
 mod error;

@@ -2,18 +2,15 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use dualprop::data::Folders;
 use dualprop::training::{BUILT_IN, Destination, Event, Outcome, Recipe, RecipeParams, resume, run};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::attention::Attention;
 use crate::error::{OrRaise, Result, exception};
 use crate::settings::flattened;
-
-/// How long a Ctrl-C may have to wait, beside the step that is at work.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The names of the built-in recipes, each with what it is.
 #[pyfunction]
@@ -21,16 +18,11 @@ pub(crate) fn recipes() -> Vec<(&'static str, &'static str)> {
     BUILT_IN.iter().map(|recipe| (recipe.name, recipe.purpose)).collect()
 }
 
-/// A recipe with every effective value, as TOML: a built-in one by its name, one in a file by its path, or (``text``) this very text.
+/// A recipe with every effective value, as TOML: a built-in one by its name, or one in a file by its path.
 #[pyfunction]
-#[pyo3(signature = (name_or_path, settings, *, text = false))]
-pub(crate) fn recipe(name_or_path: &str, settings: &Bound<'_, PyDict>, text: bool) -> Result<String> {
-    let overrides = flattened("", settings)?;
-    let recipe = match text {
-        true => Recipe::parse(name_or_path, "recipe", &overrides),
-        false => Recipe::load(name_or_path, &overrides),
-    };
-    recipe.or_raise()?.params().to_toml().or_raise()
+pub(crate) fn recipe(name_or_path: &str, settings: &Bound<'_, PyDict>) -> Result<String> {
+    let recipe = Recipe::load(name_or_path, &flattened("", settings)?).or_raise()?;
+    recipe.params().to_toml().or_raise()
 }
 
 /// The values in a recipe's file, as JSON.
@@ -59,7 +51,7 @@ pub(crate) fn train(
     threads: Option<usize>,
 ) -> Result<Option<String>> {
     let folders = Folders::standard(data_dir);
-    let mut ear = Ear { listener, steps, raised: None, asked: Instant::now() };
+    let mut ear = Ear { listener, steps, raised: None, ended: false, attention: Attention::default() };
     let mut listen = |event: Event<'_>| ear.hear(event);
     let done = py.detach(|| match &again {
         Some(path) => resume(path, &folders, threads, &mut listen),
@@ -84,35 +76,32 @@ struct Ear {
     steps: bool,
     /// What the function, or a signal, has raised.
     raised: Option<PyErr>,
-    /// When signals were last looked for.
-    asked: Instant,
+    /// Whether the training is to end: not every event is one that can end it.
+    ended: bool,
+    attention: Attention,
 }
 
 impl Ear {
     fn hear(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if self.ended {
+            return ControlFlow::Break(());
+        }
         if let Event::Step(_) = event
             && !self.steps
-            && self.asked.elapsed() < PATIENCE
+            && !self.attention.is_due()
         {
             return ControlFlow::Continue(());
         }
         match Python::attach(|py| self.tell(py, event)) {
-            Ok(false) => ControlFlow::Continue(()),
-            Ok(true) => ControlFlow::Break(()),
-            Err(raised) => {
-                // The first of several is what went wrong.
-                self.raised.get_or_insert(raised);
-                ControlFlow::Break(())
-            }
+            Ok(ended) => self.ended = ended,
+            Err(raised) => (self.raised, self.ended) = (Some(raised), true),
         }
+        if self.ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Whether the function wants the training to end.
     fn tell(&mut self, py: Python<'_>, event: Event<'_>) -> Result<bool> {
-        if self.asked.elapsed() >= PATIENCE {
-            self.asked = Instant::now();
-            py.check_signals()?;
-        }
+        self.attention.pay()?;
         let of_json = |value: serde_json::Value| value.to_string().into_pyobject(py).map(Bound::into_any);
         let (name, what) = match event {
             Event::Step(_) if !self.steps => return Ok(false),

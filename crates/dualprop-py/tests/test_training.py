@@ -102,6 +102,20 @@ def test_what_a_callback_raises_is_raised_and_nothing_is_lost(tmp_path) -> None:
     assert Trainer.resume(tmp_path / "broken").summary is not None
 
 
+def test_what_is_raised_at_a_warning_ends_the_training_too(tmp_path) -> None:
+    """A warning by itself ends nothing; what a callback raises at it must not wait for the last epoch."""
+
+    class Strict(Heard):
+        def on_warning(self, text) -> None:
+            raise RuntimeError(text)
+
+    strict = Strict()
+    settings = {"training.epochs": 1000, "learning.rule": "dp", "learning.alpha": 0.0, "learning.nudge": "proximal", "learning.beta": 5.0}
+    with pytest.raises(RuntimeError, match="several maximisers"):
+        Trainer("digits", settings).fit([strict], runs=tmp_path)
+    assert strict.events == []
+
+
 def test_any_object_with_the_methods_will_do(tmp_path) -> None:
     class Mine:
         epochs = 0
