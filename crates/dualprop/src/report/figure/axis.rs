@@ -69,8 +69,8 @@ impl Axis {
                 }
             }
         }
-        if ticks.len() < 2 {
-            // Within a small part of a decade the round numbers are those of an even axis.
+        if ticks.len() < 3 {
+            // Within a part of a decade the round numbers are those of an even axis.
             let step = round_step((libm::exp10(high) - libm::exp10(low)) / 4.0);
             let first = libm::ceil(libm::exp10(low) / step) as usize;
             let round = (first..first + 10).map(|k| step * k as f64).filter(|value| (low..=high).contains(&libm::log10(*value)));
