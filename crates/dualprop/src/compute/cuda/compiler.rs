@@ -63,7 +63,7 @@ impl Compiler {
         let architecture = format!("--gpu-architecture=sm_{major}{minor}");
         // Without contraction, and with the rounding of IEEE 754, which is the default: the bits of the CPU.
         let options = [&architecture, real, narrow, "--fmad=false", "--std=c++17"].map(text);
-        let program = Program::new(&self.nvrtc, &text(&source()))?;
+        let program = Program::new(&self.nvrtc, &text(source()))?;
         let pointers = options.each_ref().map(|option| option.as_ptr());
         // SAFETY: the program is not destroyed yet, and the options are alive.
         let status = unsafe { (self.nvrtc.nvrtcCompileProgram)(program.handle, pointers.len() as c_int, pointers.as_ptr()) };

@@ -212,7 +212,7 @@ fn channels_last<T: Real>(shape: &[usize], numbers: &[T]) -> Vec<T> {
 
 /// Numbers as a device has them, in bfloat16 where `narrow`.
 fn bytes<T: Real>(numbers: &[T], narrow: bool) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(numbers.len() * size_of::<T>());
+    let mut bytes = Vec::with_capacity(size_of_val(numbers));
     for &x in numbers {
         match (narrow, size_of::<T>()) {
             (true, _) => bytes.extend(nearest_bf16(x.to_f64() as f32).to_ne_bytes()),

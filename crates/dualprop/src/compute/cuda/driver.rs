@@ -109,9 +109,11 @@ impl Driver {
         let mut text = ptr::null();
         // SAFETY: it is a pointer to be written.
         let known = unsafe { (self.functions.cuGetErrorString)(status, &raw mut text) } == 0 && !text.is_null();
-        // SAFETY: the driver's texts end with a 0 and live as long as it does.
-        let text =
-            if known { unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned() } else { "an unknown error".to_string() };
+        let text = match known {
+            // SAFETY: the driver's texts end with a 0 and live as long as it does.
+            true => unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned(),
+            false => "an unknown error".to_string(),
+        };
         Err(self.failure(format!("{function} failed: {text} ({status})"), "see whether nvidia-smi lists the GPU"))
     }
 
@@ -122,6 +124,7 @@ impl Driver {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use std::process::Command;
 
