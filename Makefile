@@ -4,9 +4,10 @@
 
 # Builds and passes every test; needs a Rust toolchain and python3.
 test:
-	cargo test --workspace --locked
+	cargo test --workspace --features dualprop/cuda --locked
 	python3 scripts/check_floors.py
 	python3 scripts/check_sbom.py
+	python3 scripts/check_kernels.py
 	python3 scripts/check_tensorboard.py
 	python3 scripts/check_onnx.py
 	python3 scripts/check_report.py
@@ -26,12 +27,12 @@ fmt:
 	cargo fmt --all --check
 
 clippy:
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features dualprop/cuda --locked -- -D warnings
 	cargo clippy -p dualprop --locked -- -D warnings
 	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --locked -- -D warnings
 
 doc:
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --features dualprop/cuda --no-deps --locked
 
 # Advisories need a database from the network, which `cargo deny fetch` keeps; bans, licences and sources need none.
 deny:

@@ -18,6 +18,8 @@ ENVIRONMENTS = {
     # What the wheel must do with.
     "python-bare": ["numpy>=1.23"],
     "python-torch": ["numpy>=2,<3", "scikit-learn>=1.6,<2", "pytest>=8,<10", "torch>=2,<3"],
+    # Of CUDA 13.0, whose machine code every driver for CUDA 13 loads.
+    "python-nvrtc": ["nvidia-cuda-nvrtc>=13,<13.1"],
     "python-wheel": ["maturin>=1.9,<2", "ziglang>=0.13"],
 }
 

@@ -81,6 +81,16 @@ pub enum Error {
         /// The reason of each address.
         problem: String,
     },
+    /// A library of the system is missing, or does not do what it is asked to.
+    #[error("{library}: {problem}; {remedy}")]
+    Library {
+        /// The library.
+        library: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
     /// Something exists already and would have been overwritten.
     #[error("{} exists already; choose another name, or give --force to replace it", .path.display())]
     Exists {

@@ -37,7 +37,7 @@ pub(super) fn fuse<T: Real>(program: &mut Program, exact: bool) -> Vec<Option<Fu
 }
 
 /// Whether a buffer is nothing but what stands between an affine map and the pool that follows it, wherever it occurs.
-fn only_pooled(program: &Program, buffer: BufferId) -> bool {
+pub(super) fn only_pooled(program: &Program, buffer: BufferId) -> bool {
     program.ops.iter().enumerate().filter(|(_, op)| op.buffers().contains(&buffer)).all(|(index, op)| match *op {
         Op::Affine { input, output, .. } => {
             let next = program.ops.get(index + 1);

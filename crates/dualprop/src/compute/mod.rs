@@ -2,6 +2,8 @@
 
 pub mod activation;
 pub mod affine;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod disturbance;
 pub mod dyad;
 mod gemm;

@@ -132,7 +132,7 @@ pub(crate) fn settle(
 /// Whether two pixels that are equal to rounding could both win in a window of a pool, after any pass, as where all that they see is
 /// at rest at zero: which of them wins is then left to rounding. A window of zeros is exact
 /// where the whole layer is at rest; elsewhere a difference may have something to add to it.
-fn has_equal_pixels(problem: &Problem, settings: &reference::Settings) -> bool {
+pub(crate) fn has_equal_pixels(problem: &Problem, settings: &reference::Settings) -> bool {
     let network = network(problem);
     let equal = |pool: reference::MaxPool, image: &[f64], at_rest: bool| {
         let window = |row: usize, column: usize, channel: usize| {

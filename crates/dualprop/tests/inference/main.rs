@@ -5,6 +5,8 @@
 mod against_reference;
 mod disturbed;
 mod feedback;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod invariants;
 mod limits;
 mod plans;

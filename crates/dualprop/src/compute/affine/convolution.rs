@@ -21,7 +21,7 @@ use super::{ConvolutionAlgorithm, MapProduct, direct};
 use crate::compute::gemm::{Matrix, product};
 
 /// A k × k convolution with stride 1 over images whose size it keeps ('same'): its extents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Convolution {
     /// Rows of the image.
     pub height: usize,

@@ -12,6 +12,8 @@ mod above;
 mod algorithm;
 mod bias;
 mod convolution;
+#[cfg(feature = "cuda")]
+pub(in crate::compute) mod cuda;
 mod dense;
 mod direct;
 mod map;

@@ -20,6 +20,8 @@ use crate::base::Real;
 use super::Activation;
 
 pub(super) mod cpu;
+#[cfg(feature = "cuda")]
+pub(in crate::compute) mod cuda;
 
 /// How a dyad weighs its compartments (α) and what is fed back to them (w⁺, w⁻).
 #[derive(Debug, Clone, Copy, PartialEq)]

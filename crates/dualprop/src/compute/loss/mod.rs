@@ -2,6 +2,9 @@
 
 use crate::base::{Named, Real};
 
+#[cfg(feature = "cuda")]
+pub(in crate::compute) mod cuda;
+
 /// The loss ℓ(z, y) of one sample with output z and target y.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {

@@ -13,6 +13,8 @@ use super::Loss;
 
 pub(super) mod cpu;
 pub(crate) mod cross_entropy;
+#[cfg(feature = "cuda")]
+pub(in crate::compute) mod cuda;
 
 /// The weights of an output nudge.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -9,6 +9,9 @@ use crate::base::Real;
 use super::compiled::compiled;
 use super::pool::Team;
 
+#[cfg(feature = "cuda")]
+pub(in crate::compute) mod cuda;
+
 /// The extents of the image that is pooled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pooling {

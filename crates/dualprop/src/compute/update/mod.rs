@@ -3,6 +3,8 @@
 //! Every function walks over slices of equal length: parameters `w`, gradients `g` (batch means) and the optimiser's own
 //! numbers. Constants come in f64 and are rounded to T once; nothing is fused, so that the bits are the same everywhere.
 
+#[cfg(feature = "cuda")]
+pub(in crate::compute) mod cuda;
 mod pending;
 
 use crate::base::Real;

@@ -112,7 +112,7 @@ impl Case {
     }
 
     /// Inputs [batch, H, W, C] and one-hot targets [batch, outputs] of a step, counted from 0.
-    pub(super) fn batch<T: Real>(&self, step: usize) -> (Vec<T>, Vec<T>) {
+    pub fn batch<T: Real>(&self, step: usize) -> (Vec<T>, Vec<T>) {
         let (inputs, outputs) = (self.batch * self.topology.input().neurons(), self.topology.outputs());
         let x = self.x[step * inputs..][..inputs].iter().map(|&x| T::from_f64(x)).collect();
         let mut y = vec![T::ZERO; self.batch * outputs];
