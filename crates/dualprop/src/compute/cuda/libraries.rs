@@ -50,6 +50,11 @@ impl NvidiaLibrary {
         }
     }
 
+    /// How the names of other files begin that it opens by name, wherever it stands itself.
+    fn companions(self) -> Option<&'static str> {
+        (self == NvidiaLibrary::Nvrtc).then_some("libnvrtc-builtins.so")
+    }
+
     /// How to get it.
     pub fn remedy(self) -> &'static str {
         match self {
@@ -72,8 +77,8 @@ pub struct Search {
 pub struct Found {
     /// The file, or its name alone where the system knows where it is.
     pub path: PathBuf,
-    /// The library.
-    pub(super) library: libloading::Library,
+    /// The library, and before it those that it opens by name: what is open already is found under its name.
+    pub(super) libraries: Vec<libloading::Library>,
 }
 
 impl Search {
@@ -109,10 +114,15 @@ impl Search {
         let mut problems = vec![];
         let present = self.folders.iter().map(|folder| folder.join(library.file())).filter(|path| path.is_file());
         for path in present.chain([PathBuf::from(library.file())]) {
-            // SAFETY: what NVIDIA's libraries do when they are opened, which is to prepare themselves, is sound; a file that another
-            // puts under their name is as trusted as the environment that names its folder.
-            match unsafe { libloading::Library::new(&path) } {
-                Ok(library) => return Ok(Found { path, library }),
+            let folder = path.parent().map(entries).unwrap_or_default();
+            let companion = |path: &&PathBuf| library.companions().is_some_and(|begins| name(path).starts_with(begins));
+            // One that cannot be opened is missed by the library itself, which says so better.
+            let mut libraries: Vec<_> = folder.iter().filter(companion).filter_map(|path| open(path).ok()).collect();
+            match open(&path) {
+                Ok(library) => {
+                    libraries.push(library);
+                    return Ok(Found { path, libraries });
+                }
                 // The reason stands in the cause.
                 Err(error) => problems.push(error.source().map_or_else(|| error.to_string(), ToString::to_string)),
             }
@@ -125,6 +135,12 @@ impl Search {
             remedy: library.remedy().to_string(),
         })
     }
+}
+
+fn open(path: &Path) -> std::result::Result<libloading::Library, libloading::Error> {
+    // SAFETY: what NVIDIA's libraries do when they are opened, which is to prepare themselves, is sound; a file that another puts
+    // under their name is as trusted as the environment that names its folder.
+    unsafe { libloading::Library::new(path) }
 }
 
 /// The prefix of the Python that stands in this folder of `$PATH`.
@@ -161,8 +177,8 @@ macro_rules! functions {
         #[allow(non_snake_case, reason = "the names that the library gives them")]
         struct $name {
             $($function: unsafe extern "C" fn($($argument: $type),*) -> i32,)*
-            /// What the functions are part of, so that it outlives them.
-            _library: libloading::Library,
+            /// What the functions are part of, and what that needs, so that they outlive them.
+            _libraries: Vec<libloading::Library>,
         }
 
         impl $name {
@@ -171,7 +187,9 @@ macro_rules! functions {
             /// # Errors
             /// [`Error::Library`] for one that the library lacks.
             fn load(found: $crate::compute::cuda::libraries::Found) -> $crate::base::Result<Self> {
-                let $crate::compute::cuda::libraries::Found { path, library } = found;
+                let $crate::compute::cuda::libraries::Found { path, libraries } = found;
+                // `find` puts it last.
+                let library = libraries.last().expect("a library that was found is open");
                 Ok($name {
                     $($function: {
                         let symbol = concat!(stringify!($function), "\0");
@@ -187,7 +205,7 @@ macro_rules! functions {
                             }
                         }
                     },)*
-                    _library: library,
+                    _libraries: libraries,
                 })
             }
         }
