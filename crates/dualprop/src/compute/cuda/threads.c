@@ -8,7 +8,8 @@ typedef struct {
     unsigned int x, y, z;
 } Place;
 
-Place gridDim, blockDim, blockIdx, threadIdx;
+// Each thread of this machine may launch kernels of its own.
+_Thread_local Place gridDim, blockDim, blockIdx, threadIdx;
 
 // A kernel and, beside it, one that the host calls with the address of its struct, for a launch of so many blocks of so many threads,
 // and the size of the struct.
