@@ -20,19 +20,28 @@ pub trait Backend {
     ///
     /// # Errors
     /// What the device reports.
-    fn write(&mut self, at: Address, bytes: &[u8]) -> Result<()>;
+    ///
+    /// # Safety
+    /// They lie within what was allocated.
+    unsafe fn write(&mut self, at: Address, bytes: &[u8]) -> Result<()>;
 
     /// Copies bytes from the device, after all that it was asked to do.
     ///
     /// # Errors
     /// What the device reports.
-    fn read(&mut self, at: Address, bytes: &mut [u8]) -> Result<()>;
+    ///
+    /// # Safety
+    /// They lie within what was allocated.
+    unsafe fn read(&mut self, at: Address, bytes: &mut [u8]) -> Result<()>;
 
     /// Carries out calls in their order.
     ///
     /// # Errors
     /// What the device reports.
-    fn carry_out(&mut self, calls: &[Call]) -> Result<()>;
+    ///
+    /// # Safety
+    /// Everything that they name lies within what was allocated, and each kernel gets its own struct.
+    unsafe fn carry_out(&mut self, calls: &[Call]) -> Result<()>;
 }
 
 /// A program bound to the memory of a GPU, for batches of one size: [`super::super::Cpu`] for a device that keeps its own parameters.
@@ -74,7 +83,8 @@ impl<T: Real, B: Backend> Cuda<T, B> {
             let one_minus_alpha: Vec<f64> = weights.alpha.iter().map(|alpha| 1.0 - alpha).collect();
             let all = [&weights.alpha, &one_minus_alpha, &weights.w_plus, &weights.w_minus];
             let numbers: Vec<T> = all.into_iter().flatten().map(|&x| T::from_f64(x)).collect();
-            self.backend.write(self.memory.neurons(layer), &bytes(&numbers, false))?;
+            // SAFETY: the memory has room for four numbers of each neuron.
+            unsafe { self.backend.write(self.memory.neurons(layer), &bytes(&numbers, false)) }?;
         }
         Ok(())
     }
@@ -93,7 +103,8 @@ impl<T: Real, B: Backend> Cuda<T, B> {
         if numbers.len() != expected[0] * expected[1] {
             return Err(Error::shape(format!("buffer {}", id.0), &[numbers.len()], &expected));
         }
-        self.backend.write(self.memory.buffer(id), &bytes(numbers, self.is_narrow(id)))
+        // SAFETY: as many as the memory has room for.
+        unsafe { self.backend.write(self.memory.buffer(id), &bytes(numbers, self.is_narrow(id))) }
     }
 
     /// The rows of a buffer.
@@ -102,7 +113,8 @@ impl<T: Real, B: Backend> Cuda<T, B> {
     /// What the device reports.
     pub fn read(&mut self, id: BufferId) -> Result<Vec<T>> {
         let n = self.memory.samples() * self.program.buffers[id.0];
-        self.numbers(self.memory.buffer(id), n, self.is_narrow(id))
+        // SAFETY: as many as the memory has room for.
+        unsafe { self.numbers(self.memory.buffer(id), n, self.is_narrow(id)) }
     }
 
     /// Whether a buffer is in bfloat16.
@@ -110,9 +122,12 @@ impl<T: Real, B: Backend> Cuda<T, B> {
         self.memory.precision().is_narrow() && !self.memory.is_wide(id)
     }
 
-    fn numbers(&mut self, at: Address, n: usize, narrow: bool) -> Result<Vec<T>> {
+    /// # Safety
+    /// They lie within what was allocated.
+    unsafe fn numbers(&mut self, at: Address, n: usize, narrow: bool) -> Result<Vec<T>> {
         let mut bytes = vec![0; n * if narrow { 2 } else { size_of::<T>() }];
-        self.backend.read(at, &mut bytes)?;
+        // SAFETY: the caller's.
+        unsafe { self.backend.read(at, &mut bytes) }?;
         Ok(numbers(&bytes, narrow))
     }
 
@@ -126,9 +141,12 @@ impl<T: Real, B: Backend> Cuda<T, B> {
         }
         for (id, tensor) in (0..).map(ParameterId).zip(parameters) {
             let numbers = channels_first(tensor.shape(), tensor.data());
-            self.backend.write(self.memory.parameter(id), &bytes(&numbers, false))?;
-            if self.memory.precision().is_narrow() {
-                self.backend.write(self.memory.narrow(id), &bytes(&numbers, true))?;
+            // SAFETY: the memory has room for each number in both types, where there are two.
+            unsafe {
+                self.backend.write(self.memory.parameter(id), &bytes(&numbers, false))?;
+                if self.memory.precision().is_narrow() {
+                    self.backend.write(self.memory.narrow(id), &bytes(&numbers, true))?;
+                }
             }
         }
         Ok(())
@@ -157,7 +175,8 @@ impl<T: Real, B: Backend> Cuda<T, B> {
 
     fn tensor(&mut self, parameter: usize, at: Address) -> Result<Tensor<T>> {
         let shape = self.program.parameters[parameter].clone();
-        let numbers = self.numbers(at, shape.iter().product(), false)?;
+        // SAFETY: it is the place of a parameter or of its gradient.
+        let numbers = unsafe { self.numbers(at, shape.iter().product(), false) }?;
         Tensor::new(&shape, channels_last(&shape, &numbers))
     }
 
@@ -166,7 +185,8 @@ impl<T: Real, B: Backend> Cuda<T, B> {
     /// # Errors
     /// What the device reports.
     pub fn execute(&mut self, ops: Range<usize>) -> Result<()> {
-        self.backend.carry_out(self.calls.of(ops))
+        // SAFETY: they were made for this memory.
+        unsafe { self.backend.carry_out(self.calls.of(ops)) }
     }
 
     /// Updates every parameter that has a gradient.
@@ -174,8 +194,11 @@ impl<T: Real, B: Backend> Cuda<T, B> {
     /// # Errors
     /// What the device reports.
     pub fn update(&mut self, step: Step<T>) -> Result<()> {
-        self.backend.write(self.steps, &bytes(&step.numbers(), false))?;
-        self.backend.carry_out(&self.updates)
+        // SAFETY: the table has room for one step, and the calls were made for this memory.
+        unsafe {
+            self.backend.write(self.steps, &bytes(&step.numbers(), false))?;
+            self.backend.carry_out(&self.updates)
+        }
     }
 
     /// The first parameter whose gradient was not finite at an update.
@@ -185,7 +208,8 @@ impl<T: Real, B: Backend> Cuda<T, B> {
     pub fn broken(&mut self) -> Result<Option<ParameterId>> {
         for id in (0..self.program.parameters.len()).map(ParameterId) {
             let mut word = [0; 4];
-            self.backend.read(self.memory.broken(id), &mut word)?;
+            // SAFETY: each parameter has such a word.
+            unsafe { self.backend.read(self.memory.broken(id), &mut word) }?;
             if word != [0; 4] {
                 return Ok(Some(id));
             }

@@ -19,20 +19,15 @@ use super::memory::{parts, rows};
 use super::{Address, Call, Convolve, Direction, KernelParameters, Kind, Launch, Memory, Parameters, Product};
 
 /// The calls of a program, operation by operation.
-pub struct Calls {
+pub(super) struct Calls {
     calls: Vec<Call>,
     /// Where the calls of each operation begin, and where those of the last end.
     starts: Vec<usize>,
 }
 
 impl Calls {
-    /// All of them.
-    pub fn all(&self) -> &[Call] {
-        &self.calls
-    }
-
     /// Those of these operations.
-    pub fn of(&self, ops: Range<usize>) -> &[Call] {
+    pub(super) fn of(&self, ops: Range<usize>) -> &[Call] {
         &self.calls[self.starts[ops.start]..self.starts[ops.end]]
     }
 }
@@ -41,7 +36,7 @@ impl Calls {
 ///
 /// # Errors
 /// [`Error::Setting`] for what a GPU does not do: disturbed states, and damping by spectral norms.
-pub fn lower<T: Real>(program: &Program, memory: &Memory) -> Result<Calls> {
+pub(super) fn lower<T: Real>(program: &Program, memory: &Memory) -> Result<Calls> {
     let mut lowering = Lowering::<T> { program, memory, calls: vec![], of: PhantomData };
     let mut starts = vec![];
     for index in 0..program.ops.len() {
@@ -53,7 +48,7 @@ pub fn lower<T: Real>(program: &Program, memory: &Memory) -> Result<Calls> {
 }
 
 /// The update of every parameter that has a gradient, by SGD or (`adam`) Adam. `steps` is a table of [`super::Step`].
-pub fn lower_updates(program: &Program, memory: &Memory, adam: bool, steps: Address) -> Vec<Call> {
+pub(super) fn lower_updates(program: &Program, memory: &Memory, adam: bool, steps: Address) -> Vec<Call> {
     let learning = program.has_gradient().into_iter().enumerate().filter(|(_, has)| *has).map(|(i, _)| ParameterId(i));
     let update = |id: ParameterId| {
         let n = program.parameters[id.0].iter().product::<usize>() as u64;

@@ -12,7 +12,7 @@ const ALIGNMENT: u64 = 256;
 
 /// The places of a program's buffers, parameters and whatever else a training step needs, for one number of samples.
 #[derive(Debug, Clone)]
-pub struct Memory {
+pub(super) struct Memory {
     precision: Precision,
     samples: usize,
     /// Buffers whose numbers are those of losses rather than states.
@@ -34,7 +34,7 @@ pub struct Memory {
 
 impl Memory {
     /// Lays out a program for batches of `samples`, with so many moments of an optimiser for each parameter (0 to 2).
-    pub fn new(program: &Program, samples: usize, precision: Precision, moments: usize) -> Self {
+    pub(super) fn new(program: &Program, samples: usize, precision: Precision, moments: usize) -> Self {
         let mut next = Next(0);
         let (state, real) = (precision.state(), precision.real());
         let wide = wide(program);
@@ -79,22 +79,22 @@ impl Memory {
 
     /// The same from this place on.
     #[must_use]
-    pub fn at(self, base: Address) -> Self {
+    pub(super) fn at(self, base: Address) -> Self {
         Memory { base: base.0, ..self }
     }
 
     /// How many bytes it takes.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The types of its numbers.
-    pub fn precision(&self) -> Precision {
+    pub(super) fn precision(&self) -> Precision {
         self.precision
     }
 
     /// The samples of a batch.
-    pub fn samples(&self) -> usize {
+    pub(super) fn samples(&self) -> usize {
         self.samples
     }
 
@@ -103,37 +103,37 @@ impl Memory {
     }
 
     /// A buffer, row by row.
-    pub fn buffer(&self, id: BufferId) -> Address {
+    pub(super) fn buffer(&self, id: BufferId) -> Address {
         self.place(self.buffers[id.0])
     }
 
     /// Whether the numbers of a buffer are those of losses rather than states.
-    pub fn is_wide(&self, id: BufferId) -> bool {
+    pub(super) fn is_wide(&self, id: BufferId) -> bool {
         self.wide[id.0]
     }
 
     /// Bytes of a number of this buffer.
-    pub fn bytes_of(&self, id: BufferId) -> u64 {
+    pub(super) fn bytes_of(&self, id: BufferId) -> u64 {
         if self.is_wide(id) { self.precision.real() } else { self.precision.state() }
     }
 
     /// The winners of a pool, a byte each.
-    pub fn routing(&self, id: RoutingId) -> Address {
+    pub(super) fn routing(&self, id: RoutingId) -> Address {
         self.place(self.routings[id.0])
     }
 
     /// A number that is computed once per execution.
-    pub fn scalar(&self, id: ScalarId) -> Address {
+    pub(super) fn scalar(&self, id: ScalarId) -> Address {
         self.place(self.scalars[id.0])
     }
 
     /// A parameter; the kernel of a convolution is [out, k, k, in].
-    pub fn parameter(&self, id: ParameterId) -> Address {
+    pub(super) fn parameter(&self, id: ParameterId) -> Address {
         self.place(self.parameters[id.0])
     }
 
     /// A parameter as products read it.
-    pub fn factor(&self, id: ParameterId) -> Address {
+    pub(super) fn factor(&self, id: ParameterId) -> Address {
         match self.narrow.get(id.0) {
             Some(&offset) => self.place(offset),
             None => self.parameter(id),
@@ -141,37 +141,37 @@ impl Memory {
     }
 
     /// The copy of a parameter in the type of states, where that is another.
-    pub fn narrow(&self, id: ParameterId) -> Address {
+    pub(super) fn narrow(&self, id: ParameterId) -> Address {
         self.narrow.get(id.0).map_or(Address::NONE, |&offset| self.place(offset))
     }
 
     /// The gradient of a parameter, as the parameter stands.
-    pub fn gradient(&self, id: ParameterId) -> Address {
+    pub(super) fn gradient(&self, id: ParameterId) -> Address {
         self.place(self.gradients[id.0])
     }
 
     /// What the optimiser remembers of a parameter; nowhere where there is no such moment.
-    pub fn moment(&self, which: usize, id: ParameterId) -> Address {
+    pub(super) fn moment(&self, which: usize, id: ParameterId) -> Address {
         self.moments[which].get(id.0).map_or(Address::NONE, |&offset| self.place(offset))
     }
 
     /// α, 1−α, w⁺ and w⁻ of the neurons of a layer.
-    pub fn neurons(&self, layer: usize) -> Address {
+    pub(super) fn neurons(&self, layer: usize) -> Address {
         self.place(self.neurons[layer])
     }
 
     /// A word that becomes 1 where the gradient of this parameter is not finite.
-    pub fn broken(&self, id: ParameterId) -> Address {
+    pub(super) fn broken(&self, id: ParameterId) -> Address {
         self.place(self.broken[id.0])
     }
 
     /// Room for an operation while it is carried out.
-    pub fn workspace(&self) -> Address {
+    pub(super) fn workspace(&self) -> Address {
         self.place(self.workspace)
     }
 
     /// The number of the present step, 8 bytes.
-    pub fn step(&self) -> Address {
+    pub(super) fn step(&self) -> Address {
         self.place(self.step)
     }
 }

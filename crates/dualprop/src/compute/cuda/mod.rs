@@ -26,8 +26,8 @@ pub use device::{Backend, Cuda};
 pub use driver::{Driver, Gpu};
 pub use gpu::GpuBackend;
 pub use libraries::{Found, NvidiaLibrary, Search};
-pub use lower::{Calls, lower, lower_updates};
-pub use memory::Memory;
+use lower::{Calls, lower, lower_updates};
+use memory::Memory;
 pub use precision::Precision;
 pub use source::source;
 

@@ -137,17 +137,17 @@ impl Backend for Emulator {
         Ok(address)
     }
 
-    fn write(&mut self, at: Address, bytes: &[u8]) -> Result<()> {
+    unsafe fn write(&mut self, at: Address, bytes: &[u8]) -> Result<()> {
         bytes.iter().enumerate().for_each(|(i, &byte)| write(at, i, byte));
         Ok(())
     }
 
-    fn read(&mut self, at: Address, bytes: &mut [u8]) -> Result<()> {
+    unsafe fn read(&mut self, at: Address, bytes: &mut [u8]) -> Result<()> {
         bytes.iter_mut().enumerate().for_each(|(i, byte)| *byte = read(at, i));
         Ok(())
     }
 
-    fn carry_out(&mut self, calls: &[Call]) -> Result<()> {
+    unsafe fn carry_out(&mut self, calls: &[Call]) -> Result<()> {
         for call in calls {
             match call {
                 Call::Launch(launch) => self.launch(launch),

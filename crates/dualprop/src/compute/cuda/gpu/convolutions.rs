@@ -9,7 +9,7 @@ use crate::compute::affine::Convolution;
 use crate::compute::cuda::libraries::functions;
 use crate::compute::cuda::{Address, Convolve, Direction, NvidiaLibrary, Precision, Search};
 
-use super::failure;
+use super::{Factors, failure};
 
 functions! {
     /// cuDNN.
@@ -300,11 +300,8 @@ impl Convolutions {
     pub(super) fn carry_out(&self, convolve: &Convolve) -> Result<()> {
         let Some(prepared) = self.prepared.get(&key(convolve)) else { return Ok(()) };
         let Prepared { below, above, kernel, convolution, algorithm, workspace } = *prepared;
-        let (wide, single) = ([convolve.scale, 0.0], [convolve.scale as f32, 0.0]);
-        let [alpha, beta]: [*const c_void; 2] = match self.precision {
-            Precision::F64 => [(&raw const wide[0]).cast(), (&raw const wide[1]).cast()],
-            _ => [(&raw const single[0]).cast(), (&raw const single[1]).cast()],
-        };
+        let factors = Factors::new(convolve.scale, self.precision);
+        let [alpha, beta] = factors.pointers();
         let at = |address: Address| address.0 as *mut c_void;
         let (s_below, s_kernel, s_above, room) = (at(convolve.below), at(convolve.kernel), at(convolve.above), at(self.room.0));
         let f = &self.functions;

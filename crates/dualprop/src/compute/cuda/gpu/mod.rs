@@ -159,11 +159,12 @@ impl Backend for GpuBackend {
     fn allocate(&mut self, bytes: u64) -> Result<Address> {
         self.context.enter()?;
         let address = self.take(bytes)?;
-        self.carry_out(&[Call::Zero { at: address, bytes }])?;
+        // SAFETY: it was taken just now.
+        unsafe { self.carry_out(&[Call::Zero { at: address, bytes }]) }?;
         Ok(address)
     }
 
-    fn write(&mut self, at: Address, bytes: &[u8]) -> Result<()> {
+    unsafe fn write(&mut self, at: Address, bytes: &[u8]) -> Result<()> {
         self.context.enter()?;
         let Context { functions, stream, .. } = &self.context;
         // SAFETY: the place has room for them, and they are alive until the copy is over, which is waited for.
@@ -172,7 +173,7 @@ impl Backend for GpuBackend {
         self.context.wait()
     }
 
-    fn read(&mut self, at: Address, bytes: &mut [u8]) -> Result<()> {
+    unsafe fn read(&mut self, at: Address, bytes: &mut [u8]) -> Result<()> {
         self.context.enter()?;
         let Context { functions, stream, .. } = &self.context;
         // SAFETY: as many bytes are there, and the copy is waited for.
@@ -181,7 +182,7 @@ impl Backend for GpuBackend {
         self.context.wait()
     }
 
-    fn carry_out(&mut self, calls: &[Call]) -> Result<()> {
+    unsafe fn carry_out(&mut self, calls: &[Call]) -> Result<()> {
         self.context.enter()?;
         for call in calls {
             match call {
@@ -295,6 +296,26 @@ impl Drop for Context {
             if !self.handle.is_null() {
                 (self.functions.cuDevicePrimaryCtxRelease_v2)(self.device);
             }
+        }
+    }
+}
+
+/// The factor of a result, and 0 for what stood in its place before, as libraries read them.
+struct Factors {
+    precision: Precision,
+    wide: [f64; 2],
+    single: [f32; 2],
+}
+
+impl Factors {
+    fn new(scale: f64, precision: Precision) -> Self {
+        Factors { precision, wide: [scale, 0.0], single: [scale as f32, 0.0] }
+    }
+
+    fn pointers(&self) -> [*const c_void; 2] {
+        match self.precision {
+            Precision::F64 => self.wide.each_ref().map(|factor| ptr::from_ref(factor).cast()),
+            _ => self.single.each_ref().map(|factor| ptr::from_ref(factor).cast()),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::base::Result;
 use crate::compute::cuda::libraries::functions;
 use crate::compute::cuda::{Address, Kind, NvidiaLibrary, Precision, Product, Search};
 
-use super::failure;
+use super::{Factors, failure};
 
 functions! {
     /// cuBLASLt.
@@ -193,11 +193,8 @@ impl Products {
     /// Computes a product that is prepared.
     pub(super) fn carry_out(&self, product: &Product) -> Result<()> {
         let Some(prepared) = self.prepared.get(&key(product)) else { return Ok(()) };
-        let (wide, single) = ([product.scale, 0.0], [product.scale as f32, 0.0]);
-        let factors: [*const c_void; 2] = match self.precision {
-            Precision::F64 => [(&raw const wide[0]).cast(), (&raw const wide[1]).cast()],
-            _ => [(&raw const single[0]).cast(), (&raw const single[1]).cast()],
-        };
+        let factors = Factors::new(product.scale, self.precision);
+        let [alpha, beta] = factors.pointers();
         let [a, b, output] = [product.right, product.left, product.output].map(|address| address.0 as *mut c_void);
         let [a_layout, b_layout, layout] = prepared.layouts;
         // SAFETY: the descriptions are those of these matrices, which lie within what was allocated; the factors are read at once.
@@ -205,12 +202,12 @@ impl Products {
             (self.functions.cublasLtMatmul)(
                 self.handle,
                 prepared.description,
-                factors[0],
+                alpha,
                 a,
                 a_layout,
                 b,
                 b_layout,
-                factors[1],
+                beta,
                 output,
                 layout,
                 output,
